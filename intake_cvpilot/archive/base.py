@@ -1,0 +1,141 @@
+"""What an archive is to the rest of the library: verified listings and verified objects."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+__all__ = ["Archive", "Received", "Snapshot", "Traffic", "Unit"]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Unit:
+    """One object as the archive's listing describes it."""
+
+    key: str
+    """The full key, unchanged: it never becomes a local path."""
+    size: int
+    """Bytes, as listed."""
+    etag: str | None = None
+    """The entity tag without its quotes, or None where the archive has none."""
+    last_modified: datetime | None = None
+    """Aware UTC, or None where the archive has none."""
+
+    @property
+    def object_id(self) -> int:
+        """The first 8 bytes of the SHA-256 of the key, as a signed big-endian integer."""
+        return int.from_bytes(hashlib.sha256(self.key.encode()).digest()[:8], "big", signed=True)
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What an archive says a partition consists of: complete and verified, or it does not exist."""
+
+    prefix: str
+    """The partition's key with a trailing slash, e.g. ``wydot/BSM/2019/02/06/``."""
+    units: tuple[Unit, ...]
+    """Every object under the prefix, sorted by key; folder markers are left out."""
+    listed_at: datetime
+    """Aware UTC: when the listing began."""
+    authoritative: bool = True
+    """False where an empty listing proves nothing (an empty prefix of a local folder)."""
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) over key, size and etag of every unit: equal fingerprints, equal content."""
+        digest = hashlib.sha256()
+        for unit in self.units:
+            digest.update(repr((unit.key, unit.size, unit.etag)).encode())
+        return digest.hexdigest()
+
+    @cached_property
+    def bytes(self) -> int:
+        """Raw bytes of all units."""
+        return sum(unit.size for unit in self.units)
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A unit that arrived whole and verified."""
+
+    unit: Unit
+    """The unit, as listed."""
+    path: Path
+    """A temporary file in the folder given to ``read``; the caller owns it now."""
+    sha256: str
+    """SHA-256 (hex) of the file's content."""
+
+
+@dataclass(slots=True)
+class Traffic:
+    """Counts of what was asked of an archive; one belongs to a fetch."""
+
+    lists: int = 0
+    """List requests, retries not counted."""
+    reads: int = 0
+    """Read requests, retries not counted."""
+    retries: int = 0
+    """Requests sent again after a failure."""
+    bytes: int = 0
+    """Body bytes of verified units."""
+    bytes_again: int = 0
+    """Body bytes thrown away or fetched a second time."""
+    errors: list[str] = field(default_factory=list)
+    """Short causes of the retries, the newest last (bounded)."""
+
+    @property
+    def requests(self) -> int:
+        """All requests sent."""
+        return self.lists + self.reads + self.retries
+
+
+class Archive(Protocol):
+    """A place for raw bytes in the archive's key layout."""
+
+    @property
+    def identity(self) -> str:
+        """The normalised URL without credentials; two archives never share a cache entry."""
+        ...
+
+    @property
+    def traffic(self) -> Traffic:
+        """What was asked of this archive so far."""
+        ...
+
+    def snapshot(self, prefix: str) -> Snapshot:
+        """List a partition.
+
+        Parameters
+        ----------
+        prefix : str
+            A partition key with its trailing slash.
+
+        Raises
+        ------
+        AccessDeniedError, ArchiveError
+            For anything but a complete, valid listing.  Never a shorter one.
+        """
+        ...
+
+    def read(self, units: Sequence[Unit], folder: Path) -> Iterator[Received]:
+        """Read units into temporary files of a folder, in any order, each verified.
+
+        Raises
+        ------
+        ChangedError
+            A unit is no longer what the listing said.
+        ArchiveError
+            A unit could not be read after all retries.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give back connections and threads."""
+        ...

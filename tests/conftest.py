@@ -1,0 +1,29 @@
+"""Shared fixtures: where the real records are, and a clean environment for every test."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+BUCKET = Path(__file__).resolve().parents[2] / "shared" / "bucket"
+
+
+@pytest.fixture(scope="session")
+def bucket() -> Path:
+    """Folder of real records in the archive's layout; it is not part of the project."""
+    if BUCKET.is_dir():
+        return BUCKET
+    if os.environ.get("CVPILOT_REQUIRE_BUCKET"):
+        pytest.fail(f"the real records are required here and {BUCKET} is absent")
+    pytest.skip(f"no real records at {BUCKET}")
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No setting of the machine's user reaches a test, and no test reaches the user's cache."""
+    for name in list(os.environ):
+        if name.startswith(("CVPILOT_", "AWS_")) and name != "CVPILOT_REQUIRE_BUCKET":
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("CVPILOT_CACHE_DIR", str(tmp_path / "default-cache"))
