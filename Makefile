@@ -1,0 +1,59 @@
+# A machine with Python 3.11 or later and make is enough: everything else goes into .venv.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+SHELL := /bin/bash
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PYTEST_ARGS ?=
+
+.PHONY: help demo test check docs lowest wheel clean
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed, $(PYTHON) is " + sys.version.split()[0] + "; set PYTHON=")'
+	@$(PYTHON) -c 'import ensurepip' || { echo 'Python lacks venv: on Debian, apt-get install python3-venv' >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# One stamp a set of packages: the second run of a target installs nothing.
+$(VENV)/demo.stamp: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/test.stamp: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	@touch $@ $(VENV)/demo.stamp
+
+$(VENV)/dev.stamp: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@ $(VENV)/test.stamp $(VENV)/demo.stamp
+
+demo: $(VENV)/demo.stamp ## set up, write a small synthetic archive and open it: no network, nothing to configure
+	$(BIN)/cvpilot demo
+
+test: $(VENV)/test.stamp ## set up and run the tests; ARGS of pytest in PYTEST_ARGS
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: $(VENV)/dev.stamp ## ruff, format, mypy --strict, layers, pip check
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pip check
+
+docs: $(VENV)/dev.stamp ## the pages, in docs/_build/html
+	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
+	@echo "docs/_build/html/index.html"
+
+lowest: $(VENV)/dev.stamp ## the tests on the lowest version of each direct dependency
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venvs/lowest
+	$(BIN)/uv pip install --quiet --python .venvs/lowest/bin/python --resolution lowest-direct --editable '.[test]'
+	.venvs/lowest/bin/python -m pytest $(PYTEST_ARGS)
+
+clean: ## remove the environments and everything built
+	rm -rf $(VENV) .venvs build dist docs/_build docs/jupyter_execute demo .coverage .coverage.* \
+		.mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

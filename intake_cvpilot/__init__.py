@@ -1,0 +1,106 @@
+"""The public connected-vehicle pilot archive as typed, verified, local tables.
+
+Importing the package loads nothing but this file: each public name loads its module on first use.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from intake_cvpilot.catalog import open_catalog
+    from intake_cvpilot.errors import (
+        AccessDeniedError,
+        ArchiveError,
+        CacheError,
+        ChangedError,
+        CVPilotError,
+        DamagedError,
+        DecodeError,
+        InvalidRequestError,
+        LockTimeoutError,
+        OfflineError,
+        PartitionChangedError,
+        PartitionsFailedError,
+        RequestTooLargeError,
+        SpaceError,
+    )
+    from intake_cvpilot.fetch import Plan, Report, fetch, plan
+    from intake_cvpilot.frames import open_arrow, open_dask, open_pandas, open_raw
+
+    __version__: str
+
+__all__ = [
+    "AccessDeniedError",
+    "ArchiveError",
+    "CVPilotError",
+    "CacheError",
+    "ChangedError",
+    "DamagedError",
+    "DecodeError",
+    "InvalidRequestError",
+    "LockTimeoutError",
+    "OfflineError",
+    "PartitionChangedError",
+    "PartitionsFailedError",
+    "Plan",
+    "Report",
+    "RequestTooLargeError",
+    "SpaceError",
+    "__version__",
+    "fetch",
+    "open_arrow",
+    "open_catalog",
+    "open_dask",
+    "open_pandas",
+    "open_raw",
+    "plan",
+]
+
+_MODULES = {
+    "Plan": "fetch",
+    "Report": "fetch",
+    "fetch": "fetch",
+    "open_arrow": "frames",
+    "open_catalog": "catalog",
+    "open_dask": "frames",
+    "open_pandas": "frames",
+    "open_raw": "frames",
+    "plan": "fetch",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name == "__version__":
+        from importlib.metadata import version
+
+        value: Any = version("intake-cvpilot")
+    else:
+        value = getattr(import_module(f"{__name__}.{_MODULES.get(name, 'errors')}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+class _Package(ModuleType):
+    """The package itself: ``fetch`` is the function, whoever imports the module ``fetch`` first.
+
+    The import system binds a submodule to its name in the package; for a public name that is
+    left out, so that it does not depend on the order of imports.  The module itself is had with
+    ``from intake_cvpilot.fetch import ...``.
+    """
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name in __all__ and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
