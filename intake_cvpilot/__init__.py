@@ -28,8 +28,9 @@ if TYPE_CHECKING:
         RequestTooLargeError,
         SpaceError,
     )
-    from intake_cvpilot.fetch import Plan, Report, fetch, plan
+    from intake_cvpilot.fetch import fetch, plan
     from intake_cvpilot.frames import open_arrow, open_dask, open_pandas, open_raw
+    from intake_cvpilot.report import Plan, Report
 
     __version__: str
 
@@ -61,8 +62,8 @@ __all__ = [
 ]
 
 _MODULES = {
-    "Plan": "fetch",
-    "Report": "fetch",
+    "Plan": "report",
+    "Report": "report",
     "fetch": "fetch",
     "open_arrow": "frames",
     "open_catalog": "catalog",
