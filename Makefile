@@ -8,7 +8,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PYTEST_ARGS ?=
 
-.PHONY: help demo test check docs lowest wheel clean
+.PHONY: help setup demo test check docs lowest clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -31,8 +31,10 @@ $(VENV)/dev.stamp: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	@touch $@ $(VENV)/test.stamp $(VENV)/demo.stamp
 
+setup: $(VENV)/dev.stamp ## the environment with everything for development, in .venv
+
 demo: $(VENV)/demo.stamp ## set up, write a small synthetic archive and open it: no network, nothing to configure
-	$(BIN)/cvpilot demo
+	$(BIN)/cvpilot demo --folder demo
 
 test: $(VENV)/test.stamp ## set up and run the tests; ARGS of pytest in PYTEST_ARGS
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
@@ -51,6 +53,7 @@ docs: $(VENV)/dev.stamp ## the pages, in docs/_build/html
 lowest: $(VENV)/dev.stamp ## the tests on the lowest version of each direct dependency
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venvs/lowest
 	$(BIN)/uv pip install --quiet --python .venvs/lowest/bin/python --resolution lowest-direct --editable '.[test]'
+	.venvs/lowest/bin/python .ci/floors.py
 	.venvs/lowest/bin/python -m pytest $(PYTEST_ARGS)
 
 clean: ## remove the environments and everything built

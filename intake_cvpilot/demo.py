@@ -61,9 +61,11 @@ def run(folder: str | os.PathLike[str]) -> str:
             f"intake_cvpilot.open_catalog().wydot_bsm({call}).to_dask()",
             _frame_text(first.to_dask()),
             f"{first.report}",
-            f"The first call took {seconds:.1f} s. The second took {again:.1f} s and sent "
-            f"{second.report.requests} requests to the archive: what is in the cache is not read "
-            "again.",
+            (
+                f"The first call took {seconds:.1f} s. The second took {again:.1f} s and sent "
+                f"{second.report.requests} requests to the archive: what is in the cache is not "
+                "read again."
+            ),
             f"The archive is in {root / 'archive'}\nThe cache is in   {root / 'cache'}",
         )
     )
