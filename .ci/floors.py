@@ -1,4 +1,4 @@
-"""Check that this environment holds the lowest version that pyproject.toml allows of each package."""
+"""Check that this environment holds the lowest version that pyproject.toml allows."""
 
 from __future__ import annotations
 

@@ -1,0 +1,30 @@
+"""Sphinx: `make docs` builds the pages and runs the example notebook."""
+
+from __future__ import annotations
+
+from importlib.metadata import version as installed
+
+project = "intake-cvpilot"
+author = "intake-cvpilot maintainers"
+copyright = "intake-cvpilot maintainers, Apache-2.0"
+release = version = installed("intake-cvpilot")
+
+extensions = ["myst_nb", "sphinx.ext.autodoc", "numpydoc"]
+exclude_patterns = ["_build", "jupyter_execute"]
+nitpicky = False
+
+html_theme = "alabaster"
+html_theme_options = {"description": project, "page_width": "1100px", "sidebar_width": "240px"}
+html_static_path: list[str] = []
+
+myst_enable_extensions = ["colon_fence", "deflist"]
+myst_heading_anchors = 3
+
+nb_execution_mode = "force"
+nb_execution_timeout = 120
+nb_execution_raise_on_error = True
+nb_merge_streams = True
+
+autodoc_typehints = "none"  # numpydoc shows the types that the docstrings give
+autodoc_member_order = "bysource"
+numpydoc_show_class_members = False
