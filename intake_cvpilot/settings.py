@@ -2,46 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import os
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from intake_cvpilot import values
 from intake_cvpilot.errors import InvalidRequestError
 from intake_cvpilot.options import UNSET, Unset
+from intake_cvpilot.values import Secrets
 
 __all__ = ["SETTINGS", "Described", "Secrets", "Setting", "Settings", "resolve", "unknown"]
-
-_GB = 10**9
-
-
-class Secrets(Mapping[str, Any]):
-    """Options that may hold credentials: read like a mapping, shown as names only.
-
-    Values are masked in ``repr``, ``str`` and so in every message and log, except the few that
-    are known to be harmless.
-    """
-
-    HARMLESS = frozenset({"anon", "profile", "requester_pays"})
-
-    def __init__(self, options: Mapping[str, Any] | None = None) -> None:
-        self._options = dict(options or {})
-
-    def __getitem__(self, key: str) -> Any:
-        return self._options[key]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._options)
-
-    def __len__(self) -> int:
-        return len(self._options)
-
-    def __repr__(self) -> str:
-        return repr({k: v if k in self.HARMLESS else "***" for k, v in self._options.items()})
 
 
 class Described(NamedTuple):
@@ -112,7 +85,7 @@ class Setting(NamedTuple):
     """What would be valid, for messages."""
     default: str
     """The default as text, for the documentation; what ``read`` reads where it is a value."""
-    show: Callable[[Any], str] = str
+    show: Callable[[Any], str] = values.text
     """Text of a value, for people."""
 
     @property
@@ -121,143 +94,26 @@ class Setting(NamedTuple):
         return f"CVPILOT_{self.name.upper()}"
 
 
-def _folder(value: Any) -> Path:
-    if not isinstance(value, (str, os.PathLike)) or not str(value) or "\0" in str(value):
-        raise ValueError
-    return Path(value).expanduser().absolute()
-
-
-def _place(value: Any) -> str:
-    if not isinstance(value, (str, os.PathLike)) or not str(value) or "\0" in str(value):
-        raise ValueError
-    text = os.fspath(value)
-    return str(Path(text).expanduser()) if text.startswith("~") else str(text)
-
-
-def _masked(url: str) -> str:
-    """Hide what stands between ``://`` and ``@``, and a query's values."""
-    url = re.sub(r"(?<=://)[^/@]*@", "***@", url)
-    return re.sub(r"(?<==)[^&=]*", "***", url) if "?" in url else url
-
-
-def _options(value: Any) -> Secrets:
-    given = json.loads(value) if isinstance(value, str) else value
-    if not isinstance(given, Mapping) or not all(isinstance(key, str) for key in given):
-        raise ValueError
-    return Secrets(given)
-
-
-def _switch(value: Any) -> bool:
-    if isinstance(value, bool):
-        return value
-    words = {"1": True, "true": True, "yes": True, "on": True}
-    words |= {"0": False, "false": False, "no": False, "off": False}
-    if not isinstance(value, str) or value.strip().lower() not in words:
-        raise ValueError
-    return words[value.strip().lower()]
-
-
-def _or_none(read: Callable[[Any], Any], word: str = "none") -> Callable[[Any], Any]:
-    """Read ``none`` (or another word) as None."""
-
-    def checked(value: Any) -> Any:
-        if value is None or (isinstance(value, str) and value.strip().lower() == word):
-            return None
-        return read(value)
-
-    return checked
-
-
-def _bytes(value: Any) -> int:
-    from pydantic import ByteSize, TypeAdapter
-
-    if isinstance(value, bool):
-        raise ValueError
-    return int(TypeAdapter(ByteSize).validate_python(value))
-
-
-def _number(value: Any) -> float:
-    from pydantic import FiniteFloat, TypeAdapter
-
-    if isinstance(value, bool):
-        raise ValueError
-    return float(TypeAdapter(FiniteFloat).validate_python(value))
-
-
-def _at_least_0(value: Any) -> float:
-    number = _number(value)
-    if number < 0:
-        raise ValueError
-    return number
-
-
-def _positive(value: Any) -> float:
-    number = _number(value)
-    if number <= 0:
-        raise ValueError
-    return number
-
-
-def _processes(value: Any) -> int:
-    number = _positive(value)
-    if number != int(number):
-        raise ValueError
-    return int(number)
-
-
-def _days(value: Any) -> timedelta:
-    return value if isinstance(value, timedelta) else timedelta(days=_at_least_0(value))
-
-
-def _verify(value: Any) -> str:
-    if value not in ("once", "never"):
-        raise ValueError
-    return str(value)
-
-
-def _size_text(value: int | None) -> str:
-    return "none" if value is None else f"{value:,} bytes"
-
-
-def _none_text(value: object) -> str:
-    return "none" if value is None else str(value)
-
-
-def _auto_text(value: object) -> str:
-    return "auto" if value is None else str(value).lower()
-
-
-def _days_text(value: timedelta) -> str:
-    return f"{value / timedelta(days=1):g} days"
-
-
 _SIZES = 'a number of bytes, "50GB", "1.5 GiB" or "none"'
 _DAYS = "a number of days, e.g. 60 or 0.5"
-_SWITCHES = "1, true, yes, on, 0, false, no or off"
+_SWITCHES = "true or false (also 1, yes, on, 0, no, off)"
+_OPTIONS = 'a mapping (in the environment a JSON object), e.g. {"anon": false, "profile": "work"}'
 
 #: Every setting; the page docs/settings.md lists the same.
 SETTINGS: tuple[Setting, ...] = (
-    Setting("cache_dir", _folder, "a folder", "the user's cache folder"),
-    Setting("archive", _place, "a URL or a folder", "the source's own", _masked),
-    Setting(
-        "storage_options",
-        _options,
-        'a mapping (in the environment a JSON object), e.g. {"anon": false, "profile": "work"}',
-        "{}",
-        repr,
-    ),
-    Setting("offline", _switch, _SWITCHES, "false", lambda on: str(on).lower()),
-    Setting("max_bytes", _or_none(_bytes), _SIZES, "50GB", _size_text),
-    Setting("rate", _or_none(_positive), 'requests a second above 0, or "none"', "10", _none_text),
-    Setting(
-        "jobs", _or_none(_processes, "auto"), 'a whole number from 1, or "auto"', "auto", _auto_text
-    ),
-    Setting("lock_timeout", _at_least_0, "seconds, 0 or more", "3600"),
-    Setting("cache_limit", _or_none(_bytes), _SIZES, "none", _size_text),
-    Setting("settle", _days, _DAYS, "60", _days_text),
-    Setting("recheck", _days, _DAYS, "1", _days_text),
-    Setting("verify", _verify, "once or never", "once"),
-    Setting("progress", _or_none(_switch, "auto"), f"{_SWITCHES}, or auto", "auto", _auto_text),
+    Setting("cache_dir", values.folder, "a folder", "the user's cache folder"),
+    Setting("archive", values.place, "a URL or a folder", "the source's own", values.masked),
+    Setting("storage_options", values.secrets, _OPTIONS, "{}"),
+    Setting("offline", values.switch, _SWITCHES, "false"),
+    Setting("max_bytes", values.size, _SIZES, "50GB", values.size_text),
+    Setting("rate", values.rate, 'requests a second, above 0, or "none"', "10"),
+    Setting("jobs", values.processes, 'a whole number from 1, or "auto"', "auto", values.auto_text),
+    Setting("lock_timeout", values.seconds, "seconds, 0 or more", "3600"),
+    Setting("cache_limit", values.size, _SIZES, "none", values.size_text),
+    Setting("settle", values.days, _DAYS, "60", values.days_text),
+    Setting("recheck", values.days, _DAYS, "1", values.days_text),
+    Setting("verify", values.verification, "once or never", "once"),
+    Setting("progress", values.progress, f"{_SWITCHES}, or auto", "auto", values.auto_text),
 )
 
 #: Where None is a value (no limit), so that "not given" needs a word of its own.
@@ -321,20 +177,20 @@ cache_limit, settle, recheck, verify, progress
         "progress": progress,
     }
     variables = os.environ if environ is None else environ
-    values: dict[str, Any] = {}
+    settled: dict[str, Any] = {}
     origins: dict[str, str] = {}
     for setting in SETTINGS:
         name, argument = setting.name, given[setting.name]
         if argument is not UNSET and (argument is not None or name in _NONE_IS_A_VALUE):
-            values[name] = _checked(setting, argument, name)
+            settled[name] = _checked(setting, argument, name)
             origins[name] = "argument"
         elif variables.get(setting.variable, "").strip():
-            values[name] = _checked(setting, variables[setting.variable], setting.variable)
+            settled[name] = _checked(setting, variables[setting.variable], setting.variable)
             origins[name] = setting.variable
         else:
-            values[name] = _default(setting, source)
+            settled[name] = _default(setting, source)
             origins[name] = "default"
-    return Settings(**values, origins=origins)
+    return Settings(**settled, origins=origins)
 
 
 def _default(setting: Setting, source: str | None) -> Any:
