@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache
 from importlib.resources import files
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, TypeAdapter, ValidationError
 
 from intake_cvpilot.errors import CVPilotError, InvalidRequestError
 
@@ -26,6 +28,10 @@ __all__ = [
 
 FILE = "sources.yaml"
 
+# Names become components of keys and, with them, of local paths.
+_SourceName = Annotated[str, Field(pattern=r"^[a-z_]+$")]
+_TypeName = Annotated[str, Field(pattern=r"^[A-Z]+$")]
+_EntryName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 _STRICT: dict[str, Any] = {"extra": "forbid", "strict": True, "str_min_length": 1}
 
 
@@ -72,13 +78,13 @@ class MessageType:
 
     __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
 
-    name: str
+    name: _TypeName
     """The archive's spelling, e.g. ``BSM``."""
     title: str
     """In words."""
     framing: Literal["lines", "objects"]
     """One JSON object a line, or JSON objects in sequence."""
-    catalog: Mapping[str, str]
+    catalog: Annotated[Mapping[_EntryName, _EntryName], Field(min_length=1)]
     """Name of the catalog entry for each table; the first table is the default one."""
     coverage: Coverage = field(default_factory=Coverage)
     """Earliest and latest evidence."""
@@ -95,7 +101,7 @@ class Source:
 
     __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
 
-    name: str
+    name: _SourceName
     """The archive's spelling, the first component of every key."""
     agency: str
     """Who collected the data."""
@@ -109,11 +115,11 @@ class Source:
     """Zone in which the folders are cut."""
     bins: Literal["day", "weekday"]
     """What the fifth component of a key is: the day of the month, or the weekday of a month."""
-    spill: timedelta
+    spill: Annotated[timedelta, Field(ge=timedelta(0))]
     """How far beyond its folder day a partition's records may reach."""
     archive: str
     """URL of the archive where the source lives unless told otherwise."""
-    types: Mapping[str, MessageType]
+    types: Annotated[Mapping[str, MessageType], Field(min_length=1)]
     """Message types by name."""
 
 
@@ -140,7 +146,6 @@ def load(text: str, name: str = FILE) -> Mapping[str, Source]:
     import json
 
     import yaml
-    from pydantic import TypeAdapter, ValidationError
 
     try:
         raw = yaml.safe_load(text)
@@ -149,22 +154,24 @@ def load(text: str, name: str = FILE) -> Mapping[str, Source]:
         checked = TypeAdapter(dict[str, Source]).validate_json(document)
     except ValidationError as error:
         raise CVPilotError(
-            f"{name}: "
-            + "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+            f"{name}: " + "; ".join(f"{_place(e['loc'])}: {e['msg']}" for e in error.errors())
         ) from None
     except (yaml.YAMLError, TypeError, AttributeError) as error:
         raise CVPilotError(f"{name}: {' '.join(str(error).split())}") from None
-    entries = [
-        (entry, f"{s.name}.types.{t.name}.tables.{table}")
-        for s in checked.values()
-        for t in s.types.values()
-        for table, entry in t.catalog.items()
-    ]
-    for (entry, place), later in zip(entries, range(1, len(entries) + 1), strict=True):
-        for other, twin in entries[later:]:
-            if other == entry:
-                raise CVPilotError(f"{name}: {twin}: {entry} is the catalog entry of {place} too")
+    places: dict[str, str] = {}
+    for owner in checked.values():
+        for kind in owner.types.values():
+            for table, entry in kind.catalog.items():
+                place = f"{owner.name}.types.{kind.name}.tables.{table}"
+                if entry in places:
+                    raise CVPilotError(f"{name}: {place}: {entry} is that of {places[entry]} too")
+                places[entry] = place
     return checked
+
+
+def _place(location: tuple[int | str, ...]) -> str:
+    """Write a place as in the file, where ``catalog`` is called ``tables``."""
+    return ".".join("tables" if part == "catalog" else str(part) for part in location)
 
 
 def _named(raw: Mapping[str, Any]) -> dict[str, Any]:
