@@ -160,11 +160,13 @@ def test_the_readme_opens_with_the_two_commands() -> None:
 def test_commands_on_the_pages_exist() -> None:
     from intake_cvpilot.cli import cli
 
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), flags=re.M))
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
-        assert set(re.findall(r"(?:^ {4}|`)make ([a-z]+)", text, flags=re.M)) <= targets, page
-        said = set(re.findall(r"(?:^ {4}|`)cvpilot ([a-z]+)", text, flags=re.M))
+        assert set(re.findall(r"(?:^ {4}|`)make ([a-z]+)", text, flags=re.MULTILINE)) <= targets, (
+            page
+        )
+        said = set(re.findall(r"(?:^ {4}|`)cvpilot ([a-z]+)", text, flags=re.MULTILINE))
         assert said <= set(cli.commands), page
 
 
@@ -182,7 +184,7 @@ def test_the_examples_of_a_page_run(
     write_archive(tmp_path / "archive", records_per_hour=2)
     monkeypatch.setenv("CVPILOT_ARCHIVE", str(tmp_path / "archive"))
     text = (ROOT / page).read_text(encoding="utf-8").replace("/data/cvpilot", f"{tmp_path}/archive")
-    blocks = re.findall(r"^```python\n(.*?)^```$", text, flags=re.M | re.S)
+    blocks = re.findall(r"^```python\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
     assert blocks
     names: dict[str, object] = {}
     for block in blocks:
