@@ -1,1 +1,112 @@
+"""Where raw bytes live: any S3 bucket, a local folder, or any place that fsspec reads.
 
+Opening an archive asks it nothing.  The S3 client and fsspec are loaded when one is opened.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from intake_cvpilot.archive.address import Address
+from intake_cvpilot.archive.policy import Policy
+from intake_cvpilot.errors import InvalidRequestError
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Mapping
+
+    from intake_cvpilot.archive.base import Archive
+
+__all__ = ["PUBLIC", "identity", "open_archive"]
+
+PUBLIC = "s3://usdot-its-cvpilot-publicdata"
+"""The public bucket, which is its own identity."""
+
+
+def open_archive(
+    url: str | os.PathLike[str] = PUBLIC,
+    *,
+    storage_options: Mapping[str, Any] | None = None,
+    rate: float | None = 10.0,
+    threads: int = 8,
+    offline: bool = False,
+    policy: Policy | None = None,
+) -> Archive:
+    """Open an archive; nothing is asked of it yet.
+
+    Parameters
+    ----------
+    url : str or path
+        ``s3://bucket`` or ``s3://bucket/path``, a folder, or a URL (or a chain) of fsspec.
+    storage_options : mapping, optional
+        For S3: anon, key, secret, token, profile, endpoint_url, requester_pays,
+        addressing_style, client_kwargs, config_kwargs, as in s3fs, but with `anon` True unless
+        credentials are given.  AWS settings of the environment are used only with
+        ``anon=False``.  For other URLs: what the fsspec file system takes.
+    rate : float or None
+        Requests a second to a remote archive, with a burst of 10; None lifts the limit.
+    threads : int
+        Most units read at a time.
+    offline : bool
+        Give an archive that raises OfflineError for every question and opens no socket.
+    policy : Policy, optional
+        Bounds of retries and waits.
+
+    Returns
+    -------
+    Archive
+        With the identity, listings and verified reads of `url`.
+
+    Raises
+    ------
+    InvalidRequestError
+        The URL or an option is not valid.
+
+    Examples
+    --------
+    >>> open_archive("s3://my-mirror", storage_options={"profile": "lab"}).identity
+    's3://my-mirror'
+    """
+    if threads < 1:
+        raise InvalidRequestError(f"threads is at least 1; it is {threads!r}")
+    address = Address.parse(url, storage_options)
+    policy = policy or Policy()
+    if offline:
+        from intake_cvpilot.archive.offline import OfflineArchive
+
+        return OfflineArchive(address.identity)
+    if address.kind == "s3":
+        from intake_cvpilot.archive.s3 import S3Archive
+
+        return S3Archive(
+            address, storage_options=storage_options, rate=rate, threads=threads, policy=policy
+        )
+    if address.kind == "folder":
+        from intake_cvpilot.archive.files import FolderArchive
+
+        return FolderArchive(address, threads=threads)
+    from intake_cvpilot.archive.filesystems import FilesystemArchive
+
+    return FilesystemArchive(
+        address, storage_options=storage_options, rate=rate, threads=threads, policy=policy
+    )
+
+
+def identity(
+    url: str | os.PathLike[str] = PUBLIC, storage_options: Mapping[str, Any] | None = None
+) -> str:
+    """Give the normalised URL of an archive, without credentials and without opening it.
+
+    Two archives with different identities never share a cache entry.
+
+    Raises
+    ------
+    InvalidRequestError
+        The URL or an option is not valid.
+
+    Examples
+    --------
+    >>> identity("s3://bucket/lab/", {"endpoint_url": "https://S3.example.org:443/"})
+    's3://bucket/lab?endpoint=https://s3.example.org'
+    """
+    return Address.parse(url, storage_options).identity

@@ -20,7 +20,7 @@ class Unit:
     """One object as the archive's listing describes it."""
 
     key: str
-    """The full key, unchanged: it never becomes a local path."""
+    """The key below the archive's root, unchanged: it never becomes a path in the cache."""
     size: int
     """Bytes, as listed."""
     etag: str | None = None
@@ -49,7 +49,7 @@ class Snapshot:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 (hex) over key, size and etag of every unit: equal fingerprints, equal content."""
+        """SHA-256 (hex) over key, size and etag of every unit: if equal, so is the content."""
         digest = hashlib.sha256()
         for unit in self.units:
             digest.update(repr((unit.key, unit.size, unit.etag)).encode())
@@ -132,7 +132,10 @@ class Archive(Protocol):
         ChangedError
             A unit is no longer what the listing said.
         ArchiveError
-            A unit could not be read after all retries.
+            A unit could not be read after all retries.  What was under way besides is yielded
+            first, so that it need not be read again.
+        SpaceError, CacheError
+            The folder cannot take a unit.
         """
         ...
 

@@ -1,0 +1,127 @@
+"""From an archive's URL to its place and its identity, without opening anything."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
+
+from intake_cvpilot.archive.s3_options import S3Options
+from intake_cvpilot.errors import InvalidRequestError
+
+__all__ = ["Address"]
+
+_SECRET = re.compile(
+    r"(^|[-_])(access|auth\w*|cred\w*|key|pass\w*|pwd|secret|sig|signature|token|user\w*)($|[-_])",
+    re.IGNORECASE,
+)
+_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where an archive is."""
+
+    kind: Literal["s3", "folder", "filesystem"]
+    """What reads it: the S3 client, the local disk, or fsspec."""
+    place: str
+    """The bucket, the absolute folder, or the URL for fsspec (which may hold credentials)."""
+    root: str
+    """The path below the bucket with a trailing slash, or nothing."""
+    identity: str
+    """The normalised URL without credentials."""
+
+    def __repr__(self) -> str:
+        return f"Address({self.identity!r})"
+
+    @classmethod
+    def parse(
+        cls, url: str | os.PathLike[str], storage_options: Mapping[str, Any] | None = None
+    ) -> Address:
+        """Read a URL or the path of a folder.
+
+        Raises
+        ------
+        InvalidRequestError
+            The URL is none, or the options are not for it.
+        """
+        text = os.fspath(url)
+        scheme = text.partition("://")[0] if "://" in text else ""
+        if not text:
+            raise InvalidRequestError("the archive is a URL or a folder; it is empty")
+        if "::" in text:
+            return _filesystem(text, storage_options)
+        if scheme in ("s3", "s3a"):
+            return _s3(text, storage_options)
+        if scheme in ("", "file", "local"):
+            return _folder(unquote(text.partition("://")[2]) if scheme else text, storage_options)
+        if scheme in ("http", "https"):
+            raise InvalidRequestError(
+                "an archive over http has no listing; for an S3 service give s3://bucket with "
+                "storage_options={'endpoint_url': 'https://host'}"
+            )
+        return _filesystem(text, storage_options)
+
+
+def _s3(text: str, options: Mapping[str, Any] | None) -> Address:
+    bucket, _, path = text.partition("://")[2].partition("/")
+    if not _BUCKET.fullmatch(bucket):
+        raise InvalidRequestError(
+            "an S3 archive is s3://bucket or s3://bucket/path; credentials go into storage_options"
+        )
+    if "?" in path or "#" in path:
+        raise InvalidRequestError("an S3 archive's URL has no query; use storage_options")
+    root = path.strip("/")
+    endpoint = S3Options.parse(options).endpoint
+    identity = f"s3://{bucket}" + (f"/{root}" if root else "")
+    if endpoint:
+        identity += f"?endpoint={endpoint}"
+    return Address("s3", bucket, f"{root}/" if root else "", identity)
+
+
+def _folder(text: str, options: Mapping[str, Any] | None) -> Address:
+    if options:
+        raise InvalidRequestError("storage_options are for remote archives; this one is a folder")
+    path = Path(text).expanduser().resolve()
+    return Address("folder", str(path), "", path.as_uri())
+
+
+def _filesystem(text: str, options: Mapping[str, Any] | None) -> Address:
+    identity = "::".join(_public(part) for part in text.rstrip("/").split("::"))
+    if shown := _without_secrets(options or {}):
+        # Options can name another place (the file of a tar, a host): they tell archives apart.
+        canonical = json.dumps(shown, sort_keys=True, default=repr)
+        identity += f"#{hashlib.sha256(canonical.encode()).hexdigest()[:16]}"
+    return Address("filesystem", text, "", identity)
+
+
+def _public(part: str) -> str:
+    """Normalise a link of a chain, without user, password and secret parameters."""
+    if "://" not in part:
+        # A bare word is the name of a file system, anything else the path of a local file.
+        local = "/" in part or "." in part
+        return Path(part).expanduser().resolve().as_uri() if local else part
+    parts = urlsplit(part)
+    if parts.scheme in ("file", "local"):
+        return Path(unquote(part.partition("://")[2])).expanduser().resolve().as_uri()
+    query = urlencode([(k, v) for k, v in parse_qsl(parts.query) if not _SECRET.search(k)])
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit((parts.scheme, host, parts.path.rstrip("/"), query, ""))
+
+
+def _without_secrets(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {
+            str(name): _without_secrets(inner)
+            for name, inner in value.items()
+            if not _SECRET.search(str(name)) and not hasattr(inner, "get_secret_value")
+        }
+    if isinstance(value, (list, tuple)):
+        return [_without_secrets(inner) for inner in value]
+    return value

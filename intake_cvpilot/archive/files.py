@@ -1,0 +1,201 @@
+"""An archive in a local folder: what someone has copied or synced in the archive's own layout.
+
+The promise is weaker than S3's: there is no checksum to hold a file against, so a file counts as
+read when its size and time were the same before and after.  An empty folder proves nothing, as
+a copy may be partial: such a listing is not authoritative.
+
+Names that begin with a dot, and ``Thumbs.db`` and ``desktop.ini``, are left out: no object of the
+archive is named so, and desktops and sync tools put their own files there.  Listings and reads
+are counted in the traffic like those of any archive, but not throttled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import os
+import stat
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from intake_cvpilot.archive.base import Received, Snapshot, Traffic, Unit
+from intake_cvpilot.archive.crew import gather
+from intake_cvpilot.archive.meter import Meter
+from intake_cvpilot.archive.translate import from_system, shown
+from intake_cvpilot.errors import ArchiveError, ChangedError, InvalidRequestError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from intake_cvpilot.archive.address import Address
+    from intake_cvpilot.archive.stop import Stop
+
+__all__ = ["FolderArchive", "checked_prefix"]
+
+_NOT_OBJECTS = {"Thumbs.db", "desktop.ini"}
+_CHUNK = 2**20
+
+
+def checked_prefix(prefix: str) -> PurePosixPath:
+    """Give a partition's prefix as a path below a root, which it cannot leave."""
+    path = PurePosixPath(prefix)
+    if not prefix.endswith("/") or path.is_absolute() or ".." in path.parts or not path.parts:
+        raise InvalidRequestError(f"a listing prefix is a/b/.../ without '..'; not {prefix!r}")
+    return path
+
+
+class FolderArchive:
+    """Listings and files of a folder.
+
+    Parameters
+    ----------
+    address : Address
+        The folder.
+    threads : int
+        Most files read at a time.
+    """
+
+    def __init__(self, address: Address, *, threads: int) -> None:
+        self.identity = address.identity
+        self._root = Path(address.place)
+        self._threads = threads
+        self._meter = Meter()
+
+    def __repr__(self) -> str:
+        return f"FolderArchive({self.identity!r})"
+
+    @property
+    def traffic(self) -> Traffic:
+        """What was asked of this archive so far."""
+        return self._meter.traffic
+
+    def snapshot(self, prefix: str) -> Snapshot:
+        """List a partition; see `Archive.snapshot`."""
+        path = checked_prefix(prefix)
+        listed_at = datetime.now(UTC)
+        what = f"listing {self._root / path}"
+        self._meter.listed()
+        try:
+            if not self._root.is_dir():
+                raise ArchiveError(
+                    f"the archive's folder {self._root} is not there; check archive= and "
+                    "CVPILOT_ARCHIVE, and that its disk is mounted"
+                )
+            here = os.path.lexists(self._root / path)
+            found = sorted(self._walk(self._root / path, prefix, ())) if here else []
+        except ArchiveError:
+            raise
+        except OSError as error:
+            raise from_system(error, what=what) from error
+        return Snapshot(prefix, tuple(found), listed_at, authoritative=bool(found))
+
+    def read(self, units: Sequence[Unit], folder: Path) -> Iterator[Received]:
+        """Read units; see `Archive.read`."""
+        run, count = uuid.uuid4().hex, itertools.count()
+
+        def one(unit: Unit, stop: Stop) -> Received:
+            self._meter.asked()
+            target = folder / f"{run}-{next(count)}.part"
+            try:
+                received = _copy(unit, self._root / unit.key, target, stop)
+            except BaseException:
+                target.unlink(missing_ok=True)
+                raise
+            self._meter.verified(unit.size)
+            return received
+
+        return gather(one, units, self._threads)
+
+    def close(self) -> None:
+        """Do nothing: no connection is held."""
+
+    def _walk(self, folder: Path, prefix: str, above: tuple[Path, ...]) -> Iterator[Unit]:
+        """Give the units below a folder; a link may lead elsewhere within the archive only."""
+        real = self._inside(folder)
+        if real in above:
+            raise ArchiveError(f"the link {folder} leads round in a circle")
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                name = entry.name
+                if name.startswith(".") or name in _NOT_OBJECTS:
+                    continue
+                path = Path(entry.path)
+                if not _is_text(name):
+                    raise ArchiveError(f"the name of a file in {folder} is not UTF-8: {name!a}")
+                if entry.is_symlink():
+                    self._inside(path)
+                if entry.is_dir():
+                    yield from self._walk(path, f"{prefix}{name}/", (*above, real))
+                elif entry.is_file():
+                    yield _unit(prefix + name, entry.stat())
+                else:
+                    raise ArchiveError(f"{path} is neither a file nor a folder")
+
+    def _inside(self, path: Path) -> Path:
+        try:
+            real = path.resolve(strict=True)
+        except (OSError, RuntimeError) as error:
+            if path.is_symlink():
+                raise ArchiveError(
+                    f"the link {path} leads nowhere: the copy is not complete"
+                ) from error
+            raise
+        if not real.is_relative_to(self._root):
+            raise ArchiveError(
+                f"the link {path} leads out of the archive's folder; copy what it names"
+            )
+        return real
+
+
+def _unit(key: str, found: os.stat_result) -> Unit:
+    modified = datetime.fromtimestamp(found.st_mtime, UTC)
+    return Unit(key, found.st_size, _tag(found), modified)
+
+
+def _tag(found: os.stat_result) -> str:
+    """Give a text that changes when the file does; with its dash it is taken for no checksum."""
+    return f"{found.st_size:x}-{found.st_mtime_ns:x}"
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _copy(unit: Unit, source: Path, target: Path, stop: Stop) -> Received:
+    what = f"reading {shown(str(source))}"
+    digest = hashlib.sha256()
+    with target.open("xb") as copy:
+        for piece in _pieces(unit, source, what):
+            stop.check()
+            digest.update(piece)
+            copy.write(piece)
+    return Received(unit, target, digest.hexdigest())
+
+
+def _pieces(unit: Unit, source: Path, what: str) -> Iterator[bytes]:
+    """Give a file that is before and after what the listing says."""
+    try:
+        with source.open("rb", buffering=0) as origin:
+            _unchanged(unit, os.fstat(origin.fileno()), what)
+            size = 0
+            while piece := origin.read(_CHUNK):
+                size += len(piece)
+                yield piece
+            _unchanged(unit, os.fstat(origin.fileno()), what)
+    except ArchiveError:
+        raise
+    except OSError as error:
+        raise from_system(error, what=what) from error
+    if size != unit.size:
+        raise ChangedError(f"{what}: {size} of {unit.size} bytes could be read")
+
+
+def _unchanged(unit: Unit, found: os.stat_result, what: str) -> None:
+    if not stat.S_ISREG(found.st_mode) or _tag(found) != unit.etag:
+        raise ChangedError(f"{what}: the file changed after it was listed")

@@ -1,0 +1,235 @@
+"""An archive anywhere that fsspec reaches: memory, a tar of a copy, another cloud.
+
+The promise is weaker than S3's: a unit counts as read when its size is right, when its
+checksum is, where the listing has an MD5, and when the place describes it as before.  An empty
+listing is not authoritative.  Secrets in URLs and options never get into identities or messages;
+so the text of foreign errors is left out of ours.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import itertools
+import re
+import uuid
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import fsspec
+import fsspec.core
+
+from intake_cvpilot.archive.base import Received, Snapshot, Traffic, Unit
+from intake_cvpilot.archive.crew import gather
+from intake_cvpilot.archive.files import checked_prefix
+from intake_cvpilot.archive.meter import Meter
+from intake_cvpilot.archive.retry import Retry, TransientError
+from intake_cvpilot.archive.stop import Stop
+from intake_cvpilot.archive.throttle import Throttle
+from intake_cvpilot.archive.transfer import is_md5
+from intake_cvpilot.archive.translate import from_system, shown
+from intake_cvpilot.errors import ArchiveError, ChangedError, CVPilotError, InvalidRequestError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+    from typing import TypeVar
+
+    from intake_cvpilot.archive.address import Address
+    from intake_cvpilot.archive.policy import Policy
+
+    T = TypeVar("T")
+
+__all__ = ["FilesystemArchive"]
+
+_CHUNK = 2**20
+_TAGS = ("ETag", "etag", "e_tag", "md5Hash", "md5", "checksum", "content_md5")
+_TIMES = ("LastModified", "last_modified", "mtime", "modified", "updated", "created")
+_LASTING = (PermissionError, FileNotFoundError, IsADirectoryError, NotADirectoryError)
+
+
+class FilesystemArchive:
+    """Listings and files of an fsspec file system.
+
+    Parameters
+    ----------
+    address : Address
+        The URL or the chain of URLs.
+    storage_options : mapping or None
+        What the file system takes.
+    rate : float or None
+        Requests a second; a listing or a file counts as one.
+    threads : int
+        Most files read at a time.
+    policy : Policy
+        Bounds of retries.
+    """
+
+    def __init__(
+        self,
+        address: Address,
+        *,
+        storage_options: Mapping[str, Any] | None,
+        rate: float | None,
+        threads: int,
+        policy: Policy,
+    ) -> None:
+        self.identity = address.identity
+        self._threads = threads
+        self._policy = policy
+        self._meter = Meter()
+        self._retry = Retry(policy, Throttle(rate, width=threads), self._meter)
+        try:
+            self._fs, root = fsspec.core.url_to_fs(address.place, **_revealed(storage_options))
+        except ImportError as error:
+            raise InvalidRequestError(
+                f"the archive {self.identity} needs a package that is not installed: {error}"
+            ) from error
+        except (ValueError, TypeError) as error:
+            raise InvalidRequestError(
+                f"the archive {self.identity} is no URL that fsspec opens, or its "
+                "storage_options do not fit"
+            ) from error
+        except OSError as error:
+            raise ArchiveError(
+                f"the archive {self.identity} cannot be opened ({type(error).__name__})"
+            ) from error
+        self._root = str(root).rstrip("/")
+
+    def __repr__(self) -> str:
+        return f"FilesystemArchive({self.identity!r})"
+
+    @property
+    def traffic(self) -> Traffic:
+        """What was asked of this archive so far."""
+        return self._meter.traffic
+
+    def snapshot(self, prefix: str) -> Snapshot:
+        """List a partition; see `Archive.snapshot`."""
+        checked_prefix(prefix)
+        listed_at = datetime.now(UTC)
+        what = f"listing {prefix} of {self.identity}"
+        self._meter.listed()
+        found = self._retry.call(
+            lambda: self._asked(lambda: self._find(prefix), what),
+            what=what,
+            stop=Stop(),
+            seconds=self._policy.allowed(),
+        )
+        units = tuple(sorted(_unit(key, info) for key, info in found.items()))
+        return Snapshot(prefix, units, listed_at, authoritative=bool(units))
+
+    def read(self, units: Sequence[Unit], folder: Path) -> Iterator[Received]:
+        """Read units; see `Archive.read`."""
+        run, count = uuid.uuid4().hex, itertools.count()
+
+        def one(unit: Unit, stop: Stop) -> Received:
+            what = f"reading {shown(unit.key)} of {self.identity}"
+            target = folder / f"{run}-{next(count)}.part"
+            self._meter.asked()
+            try:
+                received = self._retry.call(
+                    lambda: self._copy(unit, target, what, stop),
+                    what=what,
+                    stop=stop,
+                    seconds=self._policy.allowed(unit.size),
+                )
+            except BaseException:
+                target.unlink(missing_ok=True)
+                raise
+            self._meter.verified(unit.size)
+            return received
+
+        return gather(one, units, self._threads)
+
+    def close(self) -> None:
+        """Do nothing: fsspec keeps its file systems and their connections."""
+
+    def _find(self, prefix: str) -> dict[str, Mapping[str, Any]]:
+        self._fs.invalidate_cache()
+        if not self._fs.exists(self._root or "/"):
+            raise ArchiveError(f"the archive {self.identity} is not there; check its URL")
+        start = f"{self._root}/" if self._root else ""
+        found = self._fs.find(start + prefix, detail=True)
+        keys = {}
+        for name, info in found.items():
+            key = str(name).lstrip("/").removeprefix(start.lstrip("/"))
+            if not key.startswith(prefix):
+                raise ArchiveError(f"{self.identity} lists {shown(key)}, not under {prefix}")
+            keys[key] = info
+        return keys
+
+    def _copy(self, unit: Unit, target: Path, what: str, stop: Stop) -> Received:
+        source = f"{self._root}/{unit.key}"
+        sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
+        with target.open("wb") as copy:
+            origin = self._asked(lambda: self._fs.open(source, "rb"), what)
+            try:
+                while piece := self._asked(lambda: origin.read(_CHUNK), what):
+                    stop.check()
+                    for take in (copy.write, sha256.update, md5.update):
+                        take(piece)
+            finally:
+                origin.close()
+            size = copy.tell()
+        now = _unit(unit.key, self._asked(lambda: self._fs.info(source), what))
+        if (now.size, now.etag) != (unit.size, unit.etag):
+            raise ChangedError(f"{what}: the file changed after it was listed")
+        if size != unit.size or (is_md5(unit.etag) and md5.hexdigest() != unit.etag):
+            self._meter.wasted(size)
+            raise TransientError(f"{size} of {unit.size} bytes came, or their MD5 is wrong")
+        return Received(unit, target, sha256.hexdigest())
+
+    def _asked(self, question: Callable[[], T], what: str) -> T:
+        """Ask the file system; whatever it raises becomes ours."""
+        try:
+            return question()
+        except CVPilotError:
+            raise
+        except _LASTING as error:
+            raise from_system(error, what=what) from None
+        except (OSError, TimeoutError) as error:
+            raise TransientError(f"the archive has trouble ({type(error).__name__})") from None
+        except Exception as error:  # noqa: BLE001 - there is no common class
+            raise ArchiveError(f"{what}: {type(error).__name__}; check the archive") from None
+
+
+def _unit(key: str, info: Mapping[str, Any]) -> Unit:
+    """Read what a file system says about a file; each has its own names."""
+    size = info.get("size")
+    if not isinstance(size, int) or size < 0:
+        raise ArchiveError(f"the archive does not say how large {shown(key)} is")
+    tag = next((_hex(str(info[name])) for name in _TAGS if info.get(name)), None)
+    modified = next((time for name in _TIMES if (time := _time(info.get(name)))), None)
+    if tag is None and modified is not None:
+        tag = f"{size:x}-{int(modified.timestamp() * 1e6):x}"  # as a local file's: no checksum
+    return Unit(key, size, tag, modified)
+
+
+def _hex(tag: str) -> str:
+    """Give an MD5 in base64 (as Google's and Microsoft's) in the usual form; others unchanged."""
+    tag = tag.strip('"')
+    if re.fullmatch(r"[A-Za-z0-9+/]{22}==", tag):
+        return base64.b64decode(tag).hex()
+    return tag
+
+
+def _time(value: Any) -> datetime | None:
+    if isinstance(value, (int, float)) and value > 0:
+        return datetime.fromtimestamp(value, UTC)
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError:
+            return None
+    if isinstance(value, datetime):
+        return value.replace(tzinfo=value.tzinfo or UTC).astimezone(UTC)
+    return None
+
+
+def _revealed(options: Mapping[str, Any] | None) -> dict[str, Any]:
+    return {
+        name: value.get_secret_value() if hasattr(value, "get_secret_value") else value
+        for name, value in (options or {}).items()
+    }

@@ -1,0 +1,178 @@
+"""An archive in a bucket of S3, or of anything that speaks as S3 does."""
+
+from __future__ import annotations
+
+import itertools
+import time
+import uuid
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from intake_cvpilot.archive.base import Received, Snapshot, Traffic, Unit
+from intake_cvpilot.archive.crew import gather
+from intake_cvpilot.archive.meter import Meter
+from intake_cvpilot.archive.retry import Retry, TransientError
+from intake_cvpilot.archive.s3_http import S3Http
+from intake_cvpilot.archive.s3_listing import LARGEST_PAGE, Page, collect, parse
+from intake_cvpilot.archive.s3_options import S3Options
+from intake_cvpilot.archive.stop import Stop
+from intake_cvpilot.archive.throttle import Throttle
+from intake_cvpilot.archive.transfer import Transfer
+from intake_cvpilot.archive.translate import from_status, shown
+from intake_cvpilot.errors import ArchiveError, InvalidRequestError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from intake_cvpilot.archive.address import Address
+    from intake_cvpilot.archive.policy import Policy
+    from intake_cvpilot.archive.s3_http import Answer
+
+__all__ = ["S3Archive"]
+
+_PUBLIC_BUCKET = "usdot-its-cvpilot-publicdata"
+_LIST = "?list-type=2&encoding-type=url&max-keys=1000"
+
+
+class S3Archive:
+    """Listings and objects of a bucket, or of a path in it, all verified.
+
+    Parameters
+    ----------
+    address : Address
+        Bucket and path.
+    storage_options : mapping or None
+        See `intake_cvpilot.archive.open_archive`.
+    rate : float or None
+        Requests a second.
+    threads : int
+        Most reads at a time.
+    policy : Policy
+        Bounds of retries and waits.
+    """
+
+    def __init__(
+        self,
+        address: Address,
+        *,
+        storage_options: Mapping[str, Any] | None,
+        rate: float | None,
+        threads: int,
+        policy: Policy,
+    ) -> None:
+        self.identity = address.identity
+        self._bucket = address.place
+        self._root = address.root
+        options = S3Options.parse(storage_options)
+        self._public = options.anon and options.endpoint is None and self._bucket == _PUBLIC_BUCKET
+        self._threads = threads
+        self._policy = policy
+        self._meter = Meter()
+        self._retry = Retry(policy, Throttle(rate, width=threads), self._meter)
+        self._http = S3Http(options, self._bucket, policy, threads)
+
+    def __repr__(self) -> str:
+        return f"S3Archive({self.identity!r})"
+
+    @property
+    def traffic(self) -> Traffic:
+        """What was asked of this archive so far."""
+        return self._meter.traffic
+
+    def snapshot(self, prefix: str) -> Snapshot:
+        """List a partition; see `Archive.snapshot`."""
+        if not prefix.endswith("/") or prefix.startswith("/"):
+            raise InvalidRequestError(f"a listing prefix ends with a slash; not {prefix!r}")
+        listed_at = datetime.now(UTC)
+        full = self._root + prefix
+        what = f"listing s3://{self._bucket}/{full}"
+        stop = Stop()
+        units = collect(partial(self._page, full, what, stop), prefix=full, what=what)
+        cut = len(self._root)
+        if cut:
+            units = [Unit(u.key[cut:], u.size, u.etag, u.last_modified) for u in units]
+        return Snapshot(prefix, tuple(units), listed_at)
+
+    def read(self, units: Sequence[Unit], folder: Path) -> Iterator[Received]:
+        """Read units; see `Archive.read`."""
+        # The key of an object is no file name: it may hold anything.
+        run, count = uuid.uuid4().hex, itertools.count()
+
+        def one(unit: Unit, stop: Stop) -> Received:
+            return self._read(unit, folder / f"{run}-{next(count)}.part", stop)
+
+        return gather(one, units, self._threads)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def _page(self, prefix: str, what: str, stop: Stop, token: str | None) -> Page:
+        target = f"{_LIST}&prefix={quote(prefix, safe='')}"
+        if token is not None:
+            target += f"&continuation-token={quote(token, safe='')}"
+        deadline = time.monotonic() + self._policy.allowed()
+
+        def attempt() -> Page:
+            with self._http.get(target, {}, stop=stop, deadline=deadline) as answer:
+                if answer.status != 200:
+                    raise self._refused(answer, what, listed=False)
+                body = _whole(answer, what)
+            return parse(body, bucket=self._bucket, prefix=prefix, what=what)
+
+        self._meter.listed()
+        return self._retry.call(attempt, what=what, stop=stop, seconds=self._policy.allowed())
+
+    def _read(self, unit: Unit, path: Path, stop: Stop) -> Received:
+        what = f"reading s3://{self._bucket}/{self._root}{shown(unit.key)}"
+        if unit.etag is None:
+            raise ArchiveError(f"{what}: without an ETag it cannot be told from another object")
+        target = "/" + quote(self._root + unit.key, safe="/-_.~")
+        seconds = self._policy.allowed(unit.size)
+        deadline = time.monotonic() + seconds
+        self._meter.asked()
+        try:
+            with path.open("xb") as file:
+                transfer = Transfer(unit, file, self._meter, what)
+
+                def attempt() -> None:
+                    with self._http.get(
+                        target, transfer.headers(), stop=stop, deadline=deadline
+                    ) as answer:
+                        if not transfer.accepts(answer.status):
+                            raise self._refused(answer, what, listed=True)
+                        transfer.take(answer)
+
+                self._retry.call(attempt, what=what, stop=stop, seconds=seconds)
+            received = transfer.received(path)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+        self._meter.verified(unit.size)
+        return received
+
+    def _refused(self, answer: Answer, what: str, *, listed: bool) -> Exception:
+        return from_status(
+            answer.status,
+            answer.headers,
+            answer.beginning(),
+            what=what,
+            listed=listed,
+            public=self._public,
+        )
+
+
+def _whole(answer: Answer, what: str) -> bytes:
+    """Give the body of a listing; the length that was announced has to be there."""
+    body = bytearray()
+    for piece in answer.pieces():
+        body += piece
+        if len(body) > LARGEST_PAGE:
+            raise ArchiveError(f"{what}: the answer is larger than any S3 listing")
+    length = answer.headers.get("content-length")
+    if length is not None and length != str(len(body)):
+        raise TransientError(f"the list answer ended after {len(body)} of {length[:20]} bytes")
+    return bytes(body)
