@@ -1,0 +1,84 @@
+"""Progress bars for people: on a terminal and in notebooks, silent elsewhere."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from intake_cvpilot.progress import Event, Progress, silent
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+__all__ = ["showing"]
+
+logger = logging.getLogger(__name__)
+
+
+@contextmanager
+def showing(wish: Progress | bool | None) -> Iterator[Progress]:
+    """Give the function that a fetch calls with its events.
+
+    Parameters
+    ----------
+    wish : callable, bool or None
+        The caller's own function; True or False for bars or silence; None for bars where a
+        person looks (a terminal, a notebook).
+
+    Yields
+    ------
+    callable
+        Takes one Event.
+    """
+    if callable(wish):
+        yield wish
+    elif wish or (wish is None and somebody_looks()):
+        bars = Bars()
+        try:
+            yield bars.show
+        finally:
+            bars.close()
+    else:
+        yield silent
+
+
+def somebody_looks() -> bool:
+    """Say whether standard error is a terminal or this is a notebook."""
+    return sys.stderr.isatty() or "ipykernel" in sys.modules
+
+
+class Bars:
+    """One bar of raw bytes; the partition under way stands beside it."""
+
+    def __init__(self) -> None:
+        self._bar: tqdm[Any] | None = None
+
+    def show(self, event: Event) -> None:
+        """Draw one event."""
+        if event.kind == "wait":
+            logger.warning("%s", event.message)
+        if event.kind == "plan":
+            self._bar = new_bar(event.total)
+        if self._bar is None:
+            return
+        if event.partition:
+            self._bar.set_description(event.partition, refresh=False)
+        if event.kind == "read":
+            self._bar.update(event.done)
+        else:
+            self._bar.set_postfix_str(event.kind)
+
+    def close(self) -> None:
+        """Leave the finished bar on the screen."""
+        if self._bar is not None:
+            self._bar.close()
+
+
+def new_bar(total: int) -> tqdm[Any]:
+    """Give a bar that counts bytes; a widget in a notebook that has the widgets."""
+    from tqdm.auto import tqdm
+
+    return tqdm(total=total, unit="B", unit_scale=True, unit_divisor=1024, dynamic_ncols=True)

@@ -1,0 +1,270 @@
+"""The commands ``cvpilot`` and ``python -m intake_cvpilot.cache``: one group for both.
+
+Results go to standard output (``--json`` for machines), messages to standard error.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections.abc import Callable
+from enum import IntEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from intake_cvpilot import errors
+
+if TYPE_CHECKING:
+    from intake_cvpilot.options import Options
+
+__all__ = ["Exit", "main"]
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class Exit(IntEnum):
+    """What the exit code of a command says."""
+
+    OK = 0
+    """Done."""
+    UNEXPECTED = 1
+    """An error that this library does not know."""
+    USAGE = 2
+    """The command or the request cannot be answered as asked."""
+    PARTIAL = 3
+    """Some partitions failed; the others are in the cache."""
+    PROBLEMS = 4
+    """Problems were found in the cache."""
+    OFFLINE = 5
+    """Offline, and the cache lacks what was asked for."""
+    ACCESS = 6
+    """The archive refuses access."""
+    SPACE = 7
+    """No room for what is needed."""
+    LOCKED = 8
+    """Another process holds a partition for too long."""
+    INTERRUPTED = 130
+    """Interrupted from the keyboard."""
+
+
+#: Errors and their exit codes, the first that fits.
+CODES: tuple[tuple[type[Exception], Exit], ...] = (
+    (errors.InvalidRequestError, Exit.USAGE),
+    (NotImplementedError, Exit.USAGE),
+    (errors.AccessDeniedError, Exit.ACCESS),
+    (errors.OfflineError, Exit.OFFLINE),
+    (errors.SpaceError, Exit.SPACE),
+    (errors.LockTimeoutError, Exit.LOCKED),
+    (errors.DamagedError, Exit.PROBLEMS),
+    (errors.PartitionsFailedError, Exit.PARTIAL),
+    (errors.CVPilotError, Exit.PARTIAL),
+)
+
+
+class Group(click.Group):
+    """A group that turns the library's errors into a line and an exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except (errors.CVPilotError, NotImplementedError) as error:
+            click.echo(f"{type(error).__name__}: {error}", err=True)
+            ctx.exit(next(code for kind, code in CODES if isinstance(error, kind)))
+        except KeyboardInterrupt:
+            click.echo("interrupted; the same command goes on where this one stopped", err=True)
+            ctx.exit(Exit.INTERRUPTED)
+
+
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="intake-cvpilot")
+def cli() -> None:
+    """Tables from the USDOT connected-vehicle pilot archive, and their local cache.
+
+    \b
+    Exit codes: 0 done, 1 unexpected error, 2 wrong use or request, 3 some partitions failed,
+    4 problems found, 5 offline and not cached, 6 access denied, 7 no space, 8 lock timeout,
+    130 interrupted.
+    """
+
+
+def cache_options(command: Command) -> Command:
+    """Add the options that say which cache and which archive."""
+    for add in (
+        click.option("--cache-dir", type=click.Path(path_type=Path), help="Folder of the cache."),
+        click.option("--archive", help="URL or folder of the archive."),
+        click.option("--json", "as_json", is_flag=True, help="JSON on standard output."),
+    ):
+        command = add(command)
+    return command
+
+
+def request_options(command: Command) -> Command:
+    """Add the source, the message type and the range."""
+    for add in (
+        click.option("--weekday", multiple=True, help="Only nycdot: MON to SUN or NA."),
+        click.option("--period", multiple=True, help="Only nycdot: NT, AM, MD, PM, EV or NA."),
+        click.option("--timezone", default="UTC", show_default=True, help="Zone of naive bounds."),
+        click.option("--end", required=True, help="Last day (included), or an instant (excluded)."),
+        click.option("--start", required=True, help="First day, or first instant."),
+        click.argument("message_type", metavar="TYPE"),
+        click.argument("source"),
+    ):
+        command = add(command)
+    return command
+
+
+def reach_options(command: Command) -> Command:
+    """Add the options that bound what is asked of the archive."""
+    for add in (
+        click.option("--offline", is_flag=True, default=None, help="Open no socket."),
+        click.option("--refresh", is_flag=True, help="List again; rebuild what changed."),
+        click.option("--rate", help='Requests a second to the archive, or "none".'),
+        click.option("--max-bytes", help='Most raw bytes to read, e.g. 50GB, or "none".'),
+    ):
+        command = add(command)
+    return command
+
+
+def options_of(**given: Any) -> Options:
+    """Give the library's options from the command line's; what was not given stays unset."""
+    return {key: value for key, value in given.items() if value not in (None, ())}
+
+
+def tell(value: Any, as_json: bool) -> None:
+    """Print a result: its text for people, or JSON for machines."""
+    click.echo(json.dumps(value.to_dict(), default=str) if as_json else str(value))
+
+
+@cli.command()
+@cache_options
+def path(as_json: bool, archive: str | None, cache_dir: Path | None) -> None:
+    """Print the folder of the cache, and where the other settings come from.
+
+    \b
+    Example:
+        cvpilot path
+        cvpilot path --json
+    """
+    from intake_cvpilot.settings import resolve
+
+    settings = resolve(cache_dir=cache_dir, archive=archive)
+    if as_json:
+        rows = [
+            dict(zip(("name", "value", "from"), row, strict=True)) for row in settings.describe()
+        ]
+        click.echo(json.dumps({"cache": str(settings.cache_dir), "settings": rows}, default=str))
+        return
+    click.echo(settings.cache_dir)
+    for name, value, origin in settings.describe():
+        click.echo(f"  {name} = {value}  ({origin})", err=True)
+
+
+@cli.command()
+@request_options
+@reach_options
+@cache_options
+def plan(source: str, message_type: str, start: str, end: str, as_json: bool, **given: Any) -> None:
+    """Say what a fetch would read: one listing for each partition in need, no reads.
+
+    \b
+    Example:
+        cvpilot plan wydot bsm --start 2021-04-01 --end 2021-04-07
+    """
+    from intake_cvpilot.fetch import plan as make_plan
+
+    made = make_plan(source, message_type, start, end, **options_of(**given))
+    tell(made, as_json)
+    if not as_json:
+        for partition in made.partitions:
+            size = (
+                ""
+                if partition.bytes is None
+                else f"{partition.objects:,} objects, {partition.bytes:,} bytes"
+            )
+            click.echo(f"  {partition.key}  {partition.state}  {partition.error or size}".rstrip())
+    if any(partition.error for partition in made.partitions):
+        raise click.exceptions.Exit(Exit.PARTIAL)
+
+
+@cli.command()
+@request_options
+@reach_options
+@click.option("--jobs", type=click.IntRange(min=1), help="Processes that decode.")
+@click.option(
+    "--on-error",
+    type=click.Choice(["raise", "skip"]),
+    default="raise",
+    show_default=True,
+    help="Fail after the other partitions, or warn.",
+)
+@cache_options
+def fetch(
+    source: str, message_type: str, start: str, end: str, as_json: bool, **given: Any
+) -> None:
+    """Bring a range into the cache; what is there already is not read again.
+
+    \b
+    Example:
+        cvpilot fetch wydot bsm --start 2021-04-01 --end 2021-04-07
+    """
+    from intake_cvpilot.fetch import fetch as run
+
+    report = run(source, message_type, start, end, **options_of(**given))
+    tell(report, as_json)
+    if as_json:
+        click.echo(str(report), err=True)
+    if any(partition.action == "failed" for partition in report.partitions):
+        raise click.exceptions.Exit(Exit.PARTIAL)
+
+
+@cli.command()
+@click.argument("source", required=False)
+@click.argument("message_type", required=False, metavar="[TYPE]")
+@cache_options
+def status(
+    source: str | None,
+    message_type: str | None,
+    as_json: bool,
+    archive: str | None,
+    cache_dir: Path | None,
+) -> None:
+    """Tell what the cache holds: partitions, rows and bytes for each source and message type.
+
+    \b
+    Example:
+        cvpilot status
+        cvpilot status wydot bsm --json
+    """
+    from intake_cvpilot.maintain import status as look
+
+    found = look(source, message_type, archive=archive, cache_dir=cache_dir)
+    tell(found, as_json)
+    if found.damaged:
+        raise click.exceptions.Exit(Exit.PROBLEMS)
+
+
+@cli.command()
+@click.option(
+    "--folder", type=click.Path(path_type=Path), help="Where to write (default: a new folder)."
+)
+def demo(folder: Path | None) -> None:
+    """Show the library at work on a small made-up archive: no network, nothing to configure.
+
+    \b
+    Example:
+        cvpilot demo
+    """
+    from intake_cvpilot.demo import run
+
+    click.echo(run(folder or Path(tempfile.mkdtemp(prefix="cvpilot-demo-"))))
+
+
+def main() -> None:
+    """Run the command line."""
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(encoding="utf-8")
+    cli(prog_name="cvpilot")

@@ -1,0 +1,349 @@
+"""The whole way from a request to committed partitions: plan, then fetch."""
+
+from __future__ import annotations
+
+import logging
+import time
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Unpack
+
+from intake_cvpilot.archive import open_archive
+from intake_cvpilot.archive.base import Archive, Snapshot, Traffic
+from intake_cvpilot.assemble import Assembly, contents
+from intake_cvpilot.bars import showing
+from intake_cvpilot.errors import (
+    AccessDeniedError,
+    CVPilotError,
+    OfflineError,
+    PartitionsFailedError,
+    RequestTooLargeError,
+    SpaceError,
+)
+from intake_cvpilot.job import Job, View, look, needs_archive, prepare
+from intake_cvpilot.options import Options, with_options
+from intake_cvpilot.partition import partitions
+from intake_cvpilot.progress import Event, Progress
+from intake_cvpilot.report import Action, PartitionPlan, PartitionReport, Plan, Report
+from intake_cvpilot.workers import workers
+
+if TYPE_CHECKING:
+    from intake_cvpilot.cache.manifest import Manifest
+
+__all__ = ["Outcome", "Plan", "Report", "fetch", "plan", "run"]
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A report, and the manifests that a frame is opened from."""
+
+    report: Report
+    """What was done."""
+    manifests: tuple[Manifest, ...]
+    """The committed partitions of the request, in order."""
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What the archive said of the partitions that were listed."""
+
+    snapshots: Mapping[str, Snapshot]
+    """By partition key."""
+    failures: Mapping[str, CVPilotError]
+    """The cause, by partition key."""
+
+
+def list_partitions(archive: Archive, views: Sequence[View], progress: Progress) -> Listing:
+    """List partitions; an error of one does not end the others, unless access is denied."""
+    snapshots: dict[str, Snapshot] = {}
+    failures: dict[str, CVPilotError] = {}
+    for view in views:
+        try:
+            snapshots[view.partition.key] = snapshot = archive.snapshot(view.partition.prefix)
+        except AccessDeniedError:
+            raise
+        except CVPilotError as error:
+            failures[view.partition.key] = error
+        else:
+            progress(Event("list", view.partition.key, total=snapshot.bytes))
+    return Listing(snapshots, failures)
+
+
+def unread(view: View, snapshot: Snapshot) -> tuple[int, int]:
+    """Objects and bytes of a snapshot that the cache does not hold already (estimate)."""
+    if view.state == "open" and view.manifest and view.manifest.fingerprint == snapshot.fingerprint:
+        return 0, 0
+    return len(snapshot.units), snapshot.bytes
+
+
+@with_options(Options)
+def plan(source: str, message_type: str, start: Any, end: Any, **options: Unpack[Options]) -> Plan:
+    """Say what a fetch would read: one listing for each partition in need, no reads.
+
+    Parameters
+    ----------
+    source : str
+        wydot, wydot_backup, thea or nycdot; any case.
+    message_type : str
+        BSM, TIM, SPAT or EVENT; any case.
+    start, end : str, datetime.date, datetime.datetime or numpy.datetime64
+        The range. A date means the whole day, ``end`` included; anything else is an instant and
+        the range is half-open. Naive values are in ``timezone`` (default UTC).
+    **options
+        See `intake_cvpilot.options.Options`.
+
+    Returns
+    -------
+    Plan
+        State, objects and bytes for each partition.
+
+    Raises
+    ------
+    InvalidRequestError
+        Before any I/O.
+    AccessDeniedError
+        The archive refuses access.
+
+    Examples
+    --------
+    >>> plan("wydot", "BSM", "2021-04-01", "2021-04-07")  # doctest: +SKIP
+    """
+    job = prepare(source, message_type, start, end, options)
+    views = [look(job, p, datetime.now(UTC)) for p in partitions(job.request)]
+    needed = [view for view in views if needs_archive(job, view)]
+    listing = Listing({}, {})
+    if needed and not job.settings.offline:
+        with closing_archive(job) as archive, showing(options.get("progress")) as progress:
+            listing = list_partitions(archive, needed, progress)
+    return describe(job, views, listing)
+
+
+@contextmanager
+def closing_archive(job: Job) -> Iterator[Archive]:
+    """Open the job's archive, and give back its connections at the end."""
+    archive = open_archive(
+        job.settings.archive,
+        storage_options=job.settings.storage_options,
+        rate=job.settings.rate,
+        offline=job.settings.offline,
+    )
+    try:
+        yield archive
+    finally:
+        archive.close()
+
+
+def describe(job: Job, views: Sequence[View], listing: Listing) -> Plan:
+    """Put what is known of each partition into a plan."""
+    rows = []
+    for view in views:
+        snapshot = listing.snapshots.get(view.partition.key)
+        objects, size = unread(view, snapshot) if snapshot else (None, None)
+        failure = listing.failures.get(view.partition.key) or view.damage
+        rows.append(
+            PartitionPlan(
+                key=view.partition.key,
+                state=view.state,
+                objects=objects if view.state != "current" or job.refresh else 0,
+                bytes=size if view.state != "current" or job.refresh else 0,
+                rows=contents(view.manifest).rows if view.manifest else None,
+                error=str(failure) if failure else None,
+            )
+        )
+    made = Plan(
+        **named(job),
+        partitions=tuple(rows),
+    )
+    return replace(made, seconds=made.objects / job.settings.rate) if job.settings.rate else made
+
+
+def named(job: Job) -> dict[str, str]:
+    """Give the fields that plans and reports share."""
+    asked = job.request.canonical()
+    return {
+        "source": job.request.source,
+        "message_type": job.request.message_type,
+        "start": asked["start"],
+        "end": asked["end"],
+        "archive": job.layout.identity,
+        "cache": str(job.layout.root),
+    }
+
+
+@with_options(Options)
+def fetch(
+    source: str, message_type: str, start: Any, end: Any, **options: Unpack[Options]
+) -> Report:
+    """Bring every partition of a range into the cache; what is there is not read again.
+
+    Parameters
+    ----------
+    source : str
+        wydot, wydot_backup, thea or nycdot; any case.
+    message_type : str
+        BSM, TIM, SPAT or EVENT; any case.
+    start, end : str, datetime.date, datetime.datetime or numpy.datetime64
+        The range. A date means the whole day, ``end`` included; anything else is an instant and
+        the range is half-open. Naive values are in ``timezone`` (default UTC).
+    **options
+        See `intake_cvpilot.options.Options`.
+
+    Returns
+    -------
+    Report
+        Counts that add up, for each partition and in all.
+
+    Raises
+    ------
+    InvalidRequestError
+        The request, before any I/O.
+    RequestTooLargeError
+        More raw bytes than ``max_bytes``, before the first read; it carries the plan.
+    AccessDeniedError, OfflineError
+        Nothing could be read.
+    PartitionsFailedError
+        Some partitions failed, with the cause of each; the others are committed.
+
+    Examples
+    --------
+    >>> fetch("wydot", "BSM", "2021-04-01", "2021-04-07")  # doctest: +SKIP
+    """
+    return run(prepare(source, message_type, start, end, options), options.get("progress")).report
+
+
+def run(job: Job, wish: Progress | bool | None = None) -> Outcome:
+    """Do the whole way for a job."""
+    began = time.monotonic()
+    views = [look(job, p, datetime.now(UTC)) for p in partitions(job.request)]
+    needed = [view for view in views if needs_archive(job, view)]
+    fetched: dict[str, Manifest] = {}
+    failures: dict[str, Exception] = {
+        view.partition.key: view.damage
+        for view in needed
+        if view.damage is not None and not job.refresh
+    }
+    needed = [view for view in needed if view.partition.key not in failures]
+    traffic = Traffic()
+    if needed and job.settings.offline:
+        raise offline_error(job, needed)
+    if needed:
+        with closing_archive(job) as archive, showing(wish) as progress:
+            traffic = archive.traffic
+            listing = list_partitions(archive, needed, progress)
+            failures |= listing.failures
+            guard(job, views, listing)
+            work(job, archive, needed, listing, fetched, failures, progress)
+    report = Report(
+        **named(job),
+        partitions=tuple(became(view, fetched, failures) for view in views),
+        requests=traffic.requests,
+        retries=traffic.retries,
+        bytes_read=traffic.bytes,
+        bytes_again=traffic.bytes_again,
+        seconds=time.monotonic() - began,
+    )
+    logger.info("%s", report)
+    if failures:
+        tell_failures(job, failures, report)
+    manifests = [fetched.get(v.partition.key) or v.manifest for v in views]
+    return Outcome(report, tuple(m for m in manifests if m is not None))
+
+
+def guard(job: Job, views: Sequence[View], listing: Listing) -> None:
+    """Refuse, before the first read, to read more than the caller allows."""
+    limit = job.settings.max_bytes
+    made = describe(job, views, listing)
+    if limit is None or made.bytes <= limit:
+        return
+    raise RequestTooLargeError(
+        f"{made}\nThat is over max_bytes = {limit:,}. Ask for a shorter range, or allow it: "
+        f"max_bytes={made.bytes} (CVPILOT_MAX_BYTES), or in a shell\n  "
+        f"{job.command('fetch')} --max-bytes {made.bytes}",
+        made,
+    )
+
+
+def work(
+    job: Job,
+    archive: Archive,
+    needed: Sequence[View],
+    listing: Listing,
+    fetched: dict[str, Manifest],
+    failures: dict[str, Exception],
+    progress: Progress,
+) -> None:
+    """Bring the listed partitions into the cache, one after the other."""
+    todo = [view for view in needed if view.partition.key in listing.snapshots]
+    size = sum(unread(view, listing.snapshots[view.partition.key])[1] for view in todo)
+    progress(Event("plan", "", done=len(todo), total=size))
+    with workers(job.settings.jobs, size) as crew:
+        for view in todo:
+            key = view.partition.key
+            try:
+                fetched[key] = Assembly(job, view.partition, archive, crew, progress).run(
+                    listing.snapshots[key]
+                )
+            except SpaceError:
+                raise  # no other partition will fit either
+            except CVPilotError as error:
+                failures[key] = error
+                progress(Event("fail", key, message=str(error)))
+            else:
+                progress(Event("commit", key))
+
+
+def became(
+    view: View,
+    fetched: Mapping[str, Manifest],
+    failures: Mapping[str, Exception],
+) -> PartitionReport:
+    """Say what became of a partition."""
+    key = view.partition.key
+    if key in failures:
+        return PartitionReport(key=key, action="failed", error=str(failures[key]))
+    manifest = fetched.get(key) or view.manifest
+    assert manifest is not None, key
+    if key not in fetched:
+        action: Action = "cached"
+    elif view.manifest is not None and view.manifest.generation == manifest.generation:
+        action = "relisted"
+    else:
+        action = "fetched"
+    return PartitionReport(
+        key=key,
+        action=action,
+        status=manifest.status,
+        counts=contents(manifest),
+        quality=quality(manifest),
+    )
+
+
+def offline_error(job: Job, needed: Sequence[View]) -> OfflineError:
+    """Name the partitions that the cache lacks, and the command that fetches them."""
+    keys = [f"{view.partition.key} ({view.state})" for view in needed]
+    shown = ", ".join(keys[:5]) + (f" and {len(keys) - 5} more" if len(keys) > 5 else "")
+    return OfflineError(
+        f"offline, and the cache {job.layout.root} lacks {len(keys)} partitions: {shown}. "
+        f"With access to the archive, fetch them:\n  {job.command('fetch')}"
+    )
+
+
+def tell_failures(job: Job, failures: Mapping[str, Exception], report: Report) -> None:
+    """Raise, or warn of, the partitions that failed, with the cause of each."""
+    lines = [f"  {key}: {type(cause).__name__}: {cause}" for key, cause in failures.items()]
+    message = (
+        f"{len(failures)} of {len(report.partitions)} partitions failed; the others are in the "
+        f"cache, and the same call goes on with these:\n" + "\n".join(lines)
+    )
+    if job.skip:
+        warnings.warn(message, stacklevel=4)
+        return
+    first = next(iter(failures.values()))
+    if len(report.partitions) == 1:
+        raise first
+    raise PartitionsFailedError(message, failures, report) from first

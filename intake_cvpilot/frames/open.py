@@ -1,0 +1,173 @@
+"""Open a range as a frame: fetch what is missing, then read lazily from the cache."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Unpack
+
+from intake_cvpilot.errors import InvalidRequestError
+from intake_cvpilot.fetch import run
+from intake_cvpilot.frames.select import TIME, Piece, Selection, pieces, selection
+from intake_cvpilot.job import prepare
+from intake_cvpilot.options import FrameOptions, with_options
+
+if TYPE_CHECKING:
+    import dask.dataframe as dd
+    import pandas as pd
+    import pyarrow.dataset as ds
+
+    from intake_cvpilot.report import Report
+
+__all__ = ["IndexOptions", "Opened", "open_arrow", "open_dask", "open_pandas", "opened"]
+
+
+class IndexOptions(FrameOptions, total=False):
+    """Keyword arguments of the openers that give pandas or dask frames."""
+
+    index: Literal["event_time"] | None
+    """Column to set as the index: sorted over the whole range, in dask with known divisions;
+    None (default) for a RangeIndex."""
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A fetched range, ready to be read by any engine."""
+
+    selection: Selection
+    """Rows and columns."""
+    pieces: tuple[Piece, ...]
+    """The committed parts that can hold them, in order."""
+    report: Report
+    """What was fetched."""
+
+
+def opened(
+    source: str, message_type: str, start: Any, end: Any, options: Mapping[str, Any]
+) -> Opened:
+    """Validate everything, fetch what is missing, and find the parts to read."""
+    job = prepare(source, message_type, start, end, options)
+    if options.get("index") not in (None, TIME):
+        raise InvalidRequestError(f"index is {TIME!r} or None, not {options['index']!r}")
+    chosen = selection(
+        job.request,
+        **{
+            key: options[key]
+            for key in ("table", "columns", "filters", "outside")
+            if options.get(key) is not None
+        },
+    )
+    outcome = run(job, options.get("progress"))
+    found = pieces(job.layout, outcome.manifests, chosen)
+    return Opened(chosen, tuple(found), outcome.report)
+
+
+@with_options(IndexOptions)
+def open_dask(
+    source: str, message_type: str, start: Any, end: Any, **options: Unpack[IndexOptions]
+) -> dd.DataFrame:
+    """Open a range as a lazy dask frame; what is missing is fetched first.
+
+    Parameters
+    ----------
+    source : str
+        wydot, wydot_backup, thea or nycdot; any case.
+    message_type : str
+        BSM, TIM, SPAT or EVENT; any case.
+    start, end : str, datetime.date, datetime.datetime or numpy.datetime64
+        The range. A date means the whole day, ``end`` included; anything else is an instant and
+        the range is half-open. Naive values are in ``timezone`` (default UTC).
+    **options
+        See `IndexOptions` and `intake_cvpilot.options.Options`.
+
+    Returns
+    -------
+    dask.dataframe.DataFrame
+        SI units, UTC; a partition for each part, sorted by event time within it.  dtypes are a
+        constant of the table.
+
+    Raises
+    ------
+    InvalidRequestError
+        The request, before any I/O.
+    PartitionsFailedError, ArchiveError, CacheError
+        What could not be fetched.
+
+    Examples
+    --------
+    >>> open_dask("wydot", "BSM", "2021-04-01", "2021-04-07")  # doctest: +SKIP
+    """
+    from intake_cvpilot.frames.dask import to_dask
+
+    found = opened(source, message_type, start, end, options)
+    return to_dask(found.pieces, found.selection, index=options.get("index"))
+
+
+@with_options(IndexOptions)
+def open_pandas(
+    source: str, message_type: str, start: Any, end: Any, **options: Unpack[IndexOptions]
+) -> pd.DataFrame:
+    """Read a range into a pandas frame; what is missing is fetched first.
+
+    Parameters
+    ----------
+    source, message_type, start, end
+        As for `open_dask`.
+    **options
+        See `IndexOptions` and `intake_cvpilot.options.Options`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The rows of `open_dask` in memory, sorted by event time.
+
+    Raises
+    ------
+    InvalidRequestError, PartitionsFailedError, ArchiveError, CacheError
+        As for `open_dask`.
+
+    Examples
+    --------
+    >>> open_pandas("wydot", "BSM", "2021-04-01", "2021-04-01")  # doctest: +SKIP
+    """
+    from intake_cvpilot.frames.pandas import read_pandas
+
+    found = opened(source, message_type, start, end, options)
+    return read_pandas(found.pieces, found.selection, index=options.get("index"))
+
+
+@with_options(FrameOptions)
+def open_arrow(
+    source: str, message_type: str, start: Any, end: Any, **options: Unpack[FrameOptions]
+) -> ds.Dataset:
+    """Open a range as an Arrow dataset over the committed files; what is missing is fetched.
+
+    Parameters
+    ----------
+    source, message_type, start, end
+        As for `open_dask`.
+    **options
+        See `FrameOptions` and `intake_cvpilot.options.Options`.
+
+    Returns
+    -------
+    pyarrow.dataset.Dataset
+        Filtered to the range, with the table's full schema (``columns`` is given to ``to_table``
+        by the caller, so it is refused here).  Each file's whole hash was checked when the
+        dataset was opened, and page checksums are checked on reading.
+
+    Raises
+    ------
+    InvalidRequestError, PartitionsFailedError, ArchiveError, CacheError
+        As for `open_dask`.
+
+    Examples
+    --------
+    >>> open_arrow("wydot", "BSM", "2021-04-01", "2021-04-01")  # doctest: +SKIP
+    """
+    from intake_cvpilot.frames.arrow import to_dataset
+
+    if options.get("columns") is not None:
+        raise InvalidRequestError("a dataset has all columns: give columns to its to_table()")
+    found = opened(source, message_type, start, end, options)
+    return to_dataset(found.pieces, found.selection)

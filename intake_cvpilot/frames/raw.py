@@ -1,0 +1,76 @@
+"""The archive's own lines, for those whom our tables do not serve."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any, NamedTuple, Unpack
+
+from intake_cvpilot.fetch import closing_archive
+from intake_cvpilot.job import Job, prepare
+from intake_cvpilot.options import Options, with_options
+from intake_cvpilot.partition import blocks, partitions
+
+__all__ = ["RawLine", "open_raw"]
+
+
+class RawLine(NamedTuple):
+    """One framing unit of one object, as it stands in the archive."""
+
+    object: str
+    """The object's full key."""
+    line: int
+    """The number of the line where it begins, as in the tables' column ``line``."""
+    bytes: bytes
+    """Its bytes without the line end."""
+
+
+@with_options(Options)
+def open_raw(
+    source: str, message_type: str, start: Any, end: Any, **options: Unpack[Options]
+) -> Iterator[RawLine]:
+    """Iterate over the archive's own lines; nothing is decoded and nothing is cached.
+
+    Parameters
+    ----------
+    source, message_type, start, end
+        As for `open_dask`; every line of every partition that can hold rows of the range is
+        given, so the caller filters by time.
+    **options
+        See `intake_cvpilot.options.Options`.
+
+    Yields
+    ------
+    RawLine
+        Object key, line number and bytes, in the order of the keys.  Blank lines are left out.
+
+    Raises
+    ------
+    InvalidRequestError, ArchiveError
+        The request at once, the archive's faults while iterating.
+
+    Examples
+    --------
+    >>> next(open_raw("wydot", "BSM", "2021-04-01", "2021-04-01"))  # doctest: +SKIP
+    """
+    job = prepare(source, message_type, start, end, options)
+    return iterate(job)
+
+
+def iterate(job: Job) -> Iterator[RawLine]:
+    """Read block by block into a temporary folder, and give the lines."""
+    from intake_cvpilot.decode import frames_of
+
+    with closing_archive(job) as archive, tempfile.TemporaryDirectory(prefix="cvpilot-raw-") as tmp:
+        for partition in partitions(job.request):
+            snapshot = archive.snapshot(partition.prefix)
+            for block in blocks(snapshot.units, partition.prefix):
+                with closing(archive.read(block.units, Path(tmp))) as arriving:
+                    places = {got.unit: got.path for got in arriving}
+                for unit in block.units:
+                    with places[unit].open("rb") as stream:
+                        for frame in frames_of(job.request.source, stream):
+                            yield RawLine(unit.key, frame.line, frame.data)
+                    places[unit].unlink()

@@ -1,0 +1,172 @@
+"""What of a table a frame reads: checked columns and filters, and the parts that can hold rows.
+
+Pure: manifests in, pieces out.  A piece is what one lazy task carries, so it is small, can be
+pickled and holds no secret.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from intake_cvpilot.errors import InvalidRequestError
+from intake_cvpilot.tables import Table, tables_for
+
+if TYPE_CHECKING:
+    from intake_cvpilot.cache.layout import Layout
+    from intake_cvpilot.cache.manifest import File, Manifest
+    from intake_cvpilot.request import Request
+
+__all__ = ["Piece", "Selection", "choose_columns", "choose_table", "pieces", "selection"]
+
+#: The column that carries the instant of a row, in every table that has one.
+TIME = "event_time"
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One committed part, and where to look again when it has gone."""
+
+    layout: Layout
+    """The cache it lies in."""
+    key: str
+    """Its partition."""
+    file: File
+    """Its entry in the manifest: name, hashes, bounds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which rows and columns of one table are asked for."""
+
+    table: Table
+    """The table."""
+    columns: tuple[str, ...]
+    """Columns to give, in this order."""
+    rows: pc.Expression | None
+    """Rows to give: the range and the caller's filters; None for all."""
+    start: datetime | None
+    """First instant, aware UTC; None where the table has no time."""
+    end: datetime | None
+    """First instant after the range, aware UTC; None where the table has no time."""
+    outside: bool
+    """Whether rows outside their partition's window are given too."""
+
+
+def selection(
+    request: Request,
+    *,
+    table: str | None = None,
+    columns: Sequence[str] | None = None,
+    filters: Any = None,
+    outside: Literal["drop", "keep"] = "drop",
+) -> Selection:
+    """Check what is asked of a table, before any I/O.
+
+    Raises
+    ------
+    InvalidRequestError
+        An unknown table, column or option; the message lists what there is.
+    NotImplementedError
+        This library does not decode the message type yet.
+    """
+    if outside not in ("drop", "keep"):
+        raise InvalidRequestError(f"outside is 'drop' or 'keep', not {outside!r}")
+    chosen = choose_table(request.source, request.message_type, table)
+    timed = TIME in chosen.schema.names
+    rows = [expression(filters, chosen)] if filters is not None else []
+    if timed:
+        first, after = instant(request.start), instant(request.end)
+        rows.append((pc.field(TIME) >= first) & (pc.field(TIME) < after))
+    both = rows[0] if rows else None
+    for more in rows[1:]:
+        both = both & more
+    return Selection(
+        table=chosen,
+        columns=tuple(choose_columns(chosen, columns)),
+        rows=both,
+        start=request.start if timed else None,
+        end=request.end if timed else None,
+        outside=outside == "keep",
+    )
+
+
+def instant(moment: datetime) -> pa.Scalar:
+    """Give an aware instant as the scalar that event_time compares with."""
+    return pa.scalar(moment, pa.timestamp("us", "UTC"))
+
+
+def expression(filters: Any, table: Table) -> pc.Expression:
+    """Give the caller's filters as one Arrow expression over known columns."""
+    if isinstance(filters, pc.Expression):
+        return filters
+    try:
+        conjunctions = filters if isinstance(filters[0], list) else [filters]
+        choose_columns(table, [name for terms in conjunctions for name, _, _ in terms])
+        return pq.filters_to_expression(filters)
+    except InvalidRequestError:
+        raise
+    except (TypeError, ValueError, IndexError, KeyError) as error:
+        raise InvalidRequestError(
+            "filters takes a pyarrow expression or a list of (column, op, value), for example "
+            f"[('speed', '>', 20.0)]: {error}"
+        ) from None
+
+
+def choose_table(source: str, message_type: str, table: str | None) -> Table:
+    """Give the table asked for, or the first of the message type."""
+    tables = {t.name: t for t in tables_for(source, message_type)}
+    if table is None:
+        return next(iter(tables.values()))
+    if table not in tables:
+        raise InvalidRequestError(
+            f"{source} {message_type} has no table {table!r}; it has: {', '.join(tables)}"
+        )
+    return tables[table]
+
+
+def choose_columns(table: Table, columns: Sequence[str] | None) -> list[str]:
+    """Check column names; None for all of the table's."""
+    names: list[str] = list(table.schema.names)
+    if columns is None:
+        return names
+    if isinstance(columns, str):
+        raise InvalidRequestError(f"columns takes a list of names: columns=[{columns!r}]")
+    wanted = list(dict.fromkeys(columns))
+    unknown = [name for name in wanted if name not in names]
+    if unknown:
+        near = difflib.get_close_matches(str(unknown[0]), names, n=3)
+        hint = f"did you mean {', '.join(near)}?" if near else f"it has: {', '.join(names)}"
+        raise InvalidRequestError(f"table {table.name} has no column {unknown[0]!r}; {hint}")
+    return wanted
+
+
+def pieces(layout: Layout, manifests: Iterable[Manifest], chosen: Selection) -> list[Piece]:
+    """Give the parts that can hold rows of a selection, in order of their first row.
+
+    Parts without rows in the range are left out by the bounds in the manifest.  Parts of rows
+    outside their partition's window come last: their times are in no order.
+    """
+    roles = [chosen.table.name] + [f"{chosen.table.name}.outside"] * chosen.outside
+    found = [
+        Piece(layout, manifest.key, file)
+        for manifest in manifests
+        for file in manifest.files
+        if file.role in roles and meets(file, chosen)
+    ]
+    return sorted(found, key=lambda p: (roles.index(p.file.role), p.file.start or "", p.key))
+
+
+def meets(file: File, chosen: Selection) -> bool:
+    """Say whether a part can hold rows of the range."""
+    if chosen.start is None or chosen.end is None or file.start is None or file.end is None:
+        return True
+    first, last = (datetime.fromisoformat(text) for text in (file.start, file.end))
+    return first < chosen.end and last >= chosen.start

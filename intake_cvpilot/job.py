@@ -1,0 +1,126 @@
+"""A request made ready: validated, with its settings, and what the cache has of its partitions."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from intake_cvpilot.archive import identity
+from intake_cvpilot.assemble import options_hash
+from intake_cvpilot.build import table_versions
+from intake_cvpilot.cache.layout import Layout
+from intake_cvpilot.cache.manifest import Manifest, load
+from intake_cvpilot.errors import DamagedError
+from intake_cvpilot.request import Request, parse
+from intake_cvpilot.settings import Settings, resolve
+from intake_cvpilot.state import state_of
+
+if TYPE_CHECKING:
+    from intake_cvpilot.partition import Partition
+    from intake_cvpilot.report import State
+
+__all__ = ["Job", "View", "look", "needs_archive", "prepare"]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A validated request with the settings that hold for it."""
+
+    request: Request
+    """What is wanted."""
+    settings: Settings
+    """Cache, archive and limits."""
+    layout: Layout
+    """Where the cache keeps partitions of this archive."""
+    versions: Mapping[str, str]
+    """This library's table versions of the message type."""
+    refresh: bool
+    """Whether every partition is listed again."""
+    skip: bool
+    """Whether failed partitions are warned of rather than raised."""
+
+    def command(self, verb: str) -> str:
+        """Give the shell command that does something with the same request."""
+        asked = self.request.canonical()
+        words = ["cvpilot", verb, asked.pop("source"), asked.pop("message_type").lower()]
+        return " ".join([*words, *(f"--{name} {text}" for name, text in asked.items())])
+
+
+@dataclass(frozen=True)
+class View:
+    """What the cache has of one partition."""
+
+    partition: Partition
+    """The partition."""
+    state: State
+    """In one word."""
+    manifest: Manifest | None
+    """What is committed, if it can be trusted."""
+    damage: DamagedError | None = None
+    """Why it cannot be trusted."""
+
+
+def prepare(
+    source: str, message_type: str, start: Any, end: Any, options: Mapping[str, Any]
+) -> Job:
+    """Validate a request and settle its settings; no I/O."""
+    request = parse(
+        source,
+        message_type,
+        start,
+        end,
+        **{k: options[k] for k in ("timezone", "weekday", "period") if options.get(k) is not None},
+    )
+    for note in request.notes:
+        warnings.warn(note, stacklevel=4)
+    settings = resolve(
+        source=request.source,
+        **{
+            key: options[key]
+            for key in (
+                "archive",
+                "storage_options",
+                "cache_dir",
+                "offline",
+                "rate",
+                "jobs",
+                "max_bytes",
+                "lock_timeout",
+            )
+            if key in options
+        },
+    )
+    return Job(
+        request=request,
+        settings=settings,
+        layout=Layout(settings.cache_dir, identity(settings.archive, settings.storage_options)),
+        versions=table_versions(request.source, request.message_type),
+        refresh=bool(options.get("refresh", False)),
+        skip=options.get("on_error", "raise") == "skip",
+    )
+
+
+def look(job: Job, partition: Partition, now: datetime) -> View:
+    """See what the cache has of a partition."""
+    try:
+        manifest = load(job.layout, partition.key)
+    except DamagedError as damage:
+        return View(partition, "damaged", None, damage)
+    state = state_of(
+        manifest,
+        versions=job.versions,
+        options=options_hash(),
+        now=now,
+        recheck=job.settings.recheck,
+    )
+    return View(partition, state, manifest)
+
+
+def needs_archive(job: Job, view: View) -> bool:
+    """Say whether a partition has to be listed."""
+    if job.settings.offline:
+        return view.state not in ("current", "open")
+    return job.refresh or view.state != "current"

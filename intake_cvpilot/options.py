@@ -1,0 +1,123 @@
+"""What every entry point takes besides source, message type and range, declared once."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar
+
+from intake_cvpilot.errors import InvalidRequestError
+
+if TYPE_CHECKING:
+    from intake_cvpilot.progress import Progress
+
+__all__ = ["UNSET", "Options", "Unset", "with_options"]
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class Unset:
+    """The type of UNSET: not given, so that the environment and then the default decide."""
+
+    def __repr__(self) -> str:
+        return "<from the environment, else the default>"
+
+
+UNSET = Unset()
+
+
+class Options(TypedDict, total=False):
+    """Keyword arguments of ``plan``, ``fetch`` and every ``open_*``.
+
+    Those about the cache and the archive are taken from the environment when they are not given
+    (see the page on settings), and last from the source's own defaults.
+    """
+
+    timezone: str
+    """IANA zone of naive bounds (default UTC)."""
+    weekday: str | Sequence[str] | None
+    """Only nycdot: MON to SUN or NA; None for all."""
+    period: str | Sequence[str] | None
+    """Only nycdot: NT, AM, MD, PM, EV or NA; None for all."""
+    archive: str | Path | None
+    """URL or folder of the archive."""
+    storage_options: Mapping[str, Any] | None
+    """How to reach it: ``anon``, ``profile``, ``key``, ``secret``, ``token``, ``endpoint_url``..."""
+    cache_dir: str | Path | None
+    """Folder of the cache."""
+    offline: bool | None
+    """Open no socket; what the cache lacks is an OfflineError."""
+    refresh: bool
+    """List every partition again and rebuild what changed (default False)."""
+    rate: float | Unset | None
+    """Requests a second to the archive; None lifts the limit (default 10)."""
+    jobs: int | None
+    """Processes that decode; None for the usable cores, at most 4."""
+    max_bytes: int | str | Unset | None
+    """Most raw bytes that one call may read, e.g. ``"50GB"``; None lifts the limit."""
+    lock_timeout: float | None
+    """Seconds to wait for another process that fetches the same partition."""
+    on_error: Literal["raise", "skip"]
+    """After the other partitions were finished: raise what failed (default), or warn and go on."""
+    progress: Progress | bool | None
+    """A function that is called with events; True or False for bars or silence; None (default)
+    for bars on a terminal and in notebooks."""
+
+
+class FrameOptions(Options, total=False):
+    """Keyword arguments of every ``open_*`` that gives a table."""
+
+    table: str | None
+    """Which table, where a message type has more than one (nycdot: events, bsms)."""
+    columns: Sequence[str] | None
+    """Columns to read, in this order; None for all."""
+    filters: Any
+    """A pyarrow expression, or ``[(column, op, value), ...]`` as ``pandas.read_parquet`` takes."""
+    outside: Literal["drop", "keep"]
+    """Rows outside their partition's window (misfiled, broken clocks): drop (default) or keep."""
+
+
+#: Defaults shown in the signatures; everything else defaults to None.
+DEFAULTS: Mapping[str, Any] = {
+    "timezone": "UTC",
+    "refresh": False,
+    "rate": UNSET,
+    "max_bytes": UNSET,
+    "on_error": "raise",
+    "outside": "drop",
+}
+
+
+def with_options(options: type[Any]) -> Callable[[Function], Function]:
+    """Show a TypedDict's keys as keyword-only parameters, and refuse any other keyword.
+
+    Completion in notebooks and ``help()`` read the signature, so a bare ``**options`` would hide
+    what can be asked for.
+    """
+    keys = tuple(options.__annotations__)
+
+    def decorate(function: Function) -> Function:
+        plain = inspect.signature(function)
+        own = [p for p in plain.parameters.values() if p.kind is not p.VAR_KEYWORD]
+        shown = [
+            inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=DEFAULTS.get(key))
+            for key in keys
+        ]
+        names = {parameter.name for parameter in own} | set(keys)
+
+        @wraps(function)
+        def checked(*args: Any, **keywords: Any) -> Any:
+            unknown = sorted(set(keywords) - names)
+            if unknown:
+                raise InvalidRequestError(
+                    f"{function.__name__}() does not take {', '.join(unknown)}; "
+                    f"it takes {', '.join(p.name for p in own)}, {', '.join(keys)}"
+                )
+            return function(*args, **keywords)
+
+        checked.__signature__ = plain.replace(parameters=[*own, *shown])  # type: ignore[attr-defined]
+        return checked  # type: ignore[return-value]
+
+    return decorate

@@ -1,0 +1,229 @@
+"""What a plan and a fetch tell: plain values whose counts add up."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+__all__ = ["Action", "Counts", "PartitionPlan", "PartitionReport", "Plan", "Report", "State"]
+
+State = Literal["missing", "stale", "open", "current", "damaged"]
+"""What the cache has of a partition, seen from now: nothing; tables of an older major version;
+records may still arrive and the listing is older than ``recheck``; all that is needed; a
+manifest that cannot be trusted."""
+
+Action = Literal["cached", "fetched", "relisted", "failed"]
+"""What a fetch did with a partition: used it as it was, read and decoded objects, found by a new
+listing that nothing had changed, or failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What a partition, or several, hold.
+
+    ``lines = records + blank + quarantined`` and ``records = inside + outside``.
+
+    """
+
+    objects: int = 0
+    """Objects of the archive."""
+    bytes: int = 0
+    """Raw bytes of the objects."""
+    lines: int = 0
+    """Framing units: lines, or JSON objects in sequence (nycdot)."""
+    records: int = 0
+    """Lines that became records."""
+    blank: int = 0
+    """Lines of white space only."""
+    quarantined: int = 0
+    """Lines that could not become a record; they are kept in the quarantine files."""
+    inside: int = 0
+    """Records with an event time in their partition's window."""
+    outside: int = 0
+    """Records outside it, kept in parts of their own."""
+    rows: int = 0
+    """Rows over all tables, inside the window."""
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(*(a + b for a, b in zip(self.values(), other.values(), strict=True)))
+
+    def values(self) -> tuple[int, ...]:
+        """Give the counts in the order of the fields."""
+        return tuple(getattr(self, name) for name in self.__slots__)
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionPlan:
+    """What a fetch would do for one partition."""
+
+    key: str
+    """The partition, e.g. ``wydot/BSM/2019/02/06``."""
+    state: State
+    """What the cache has of it."""
+    objects: int | None = None
+    """Objects that a fetch would read; None when it was not listed."""
+    bytes: int | None = None
+    """Raw bytes that a fetch would read; None when it was not listed."""
+    rows: int | None = None
+    """Rows in the cache; None when nothing is cached."""
+    error: str | None = None
+    """Why it could not be listed, else None."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a fetch of a request would do; nothing was read, nothing was stored."""
+
+    source: str
+    """The source asked for."""
+    message_type: str
+    """The message type asked for."""
+    start: str
+    """First instant, ISO 8601 in UTC."""
+    end: str
+    """First instant after the range, ISO 8601 in UTC."""
+    archive: str
+    """Identity of the archive."""
+    cache: str
+    """Folder of the cache."""
+    partitions: tuple[PartitionPlan, ...]
+    """One for each partition whose window meets the range, in order."""
+    seconds: float | None = None
+    """Time that the requests take at the set rate at least; None without a limit."""
+
+    @property
+    def objects(self) -> int:
+        """Objects to read, as far as listed."""
+        return sum(p.objects or 0 for p in self.partitions)
+
+    @property
+    def bytes(self) -> int:
+        """Raw bytes to read, as far as listed."""
+        return sum(p.bytes or 0 for p in self.partitions)
+
+    @property
+    def states(self) -> Mapping[str, int]:
+        """Partitions by state."""
+        return dict(Counter(p.state for p in self.partitions))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give plain values, ready for JSON."""
+        return {
+            **asdict(self),
+            "objects": self.objects,
+            "bytes": self.bytes,
+            "states": self.states,
+        }
+
+    def __str__(self) -> str:
+        states = ", ".join(f"{n} {state}" for state, n in self.states.items()) or "none"
+        text = (
+            f"{self.source} {self.message_type} {self.start} to {self.end}: "
+            f"{len(self.partitions)} partitions ({states}); "
+            f"to read: {self.objects:,} objects, {self.bytes:,} bytes"
+        )
+        if self.seconds is not None:
+            text += f", at least {self.seconds:,.0f} s at the set rate"
+        return text
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionReport:
+    """What became of one partition."""
+
+    key: str
+    """The partition."""
+    action: Action
+    """What the fetch did with it."""
+    status: Literal["complete", "no_data"] | None = None
+    """What the cache now says of it; None when it failed and nothing is cached."""
+    counts: Counts = field(default_factory=Counts)
+    """What it holds."""
+    quality: Mapping[str, Any] = field(default_factory=dict)
+    """Nulls by table, column and reason; quarantined lines by reason; records by schema version;
+    notes on odd values."""
+    error: str | None = None
+    """Why it failed, else None."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a fetch did, and what the partitions of the request hold."""
+
+    source: str
+    """The source asked for."""
+    message_type: str
+    """The message type asked for."""
+    start: str
+    """First instant, ISO 8601 in UTC."""
+    end: str
+    """First instant after the range, ISO 8601 in UTC."""
+    archive: str
+    """Identity of the archive."""
+    cache: str
+    """Folder of the cache."""
+    partitions: tuple[PartitionReport, ...] = ()
+    """One for each partition, in order."""
+    requests: int = 0
+    """Requests sent to the archive by this fetch, retries among them."""
+    retries: int = 0
+    """Requests sent again after a failure."""
+    bytes_read: int = 0
+    """Raw bytes that this fetch read from the archive."""
+    bytes_again: int = 0
+    """Raw bytes that this fetch read a second time or threw away."""
+    seconds: float = 0.0
+    """Wall time of this fetch."""
+
+    @property
+    def counts(self) -> Counts:
+        """The sum over all partitions."""
+        return sum((p.counts for p in self.partitions), Counts())
+
+    @property
+    def actions(self) -> Mapping[str, int]:
+        """Partitions by what was done with them."""
+        return dict(Counter(p.action for p in self.partitions))
+
+    @property
+    def quality(self) -> dict[str, Any]:
+        """The partitions' quality figures, added up."""
+        return add_quality(p.quality for p in self.partitions)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give plain values, ready for JSON."""
+        return {
+            **asdict(self),
+            "counts": asdict(self.counts),
+            "actions": self.actions,
+            "quality": self.quality,
+        }
+
+    def __str__(self) -> str:
+        counts = self.counts
+        actions = ", ".join(f"{n} {action}" for action, n in self.actions.items()) or "none"
+        text = (
+            f"{self.source} {self.message_type} {self.start} to {self.end}: "
+            f"{len(self.partitions)} partitions ({actions}), {counts.rows:,} rows; "
+            f"{counts.objects:,} objects, {counts.lines:,} lines = {counts.records:,} records"
+            f" + {counts.blank:,} blank + {counts.quarantined:,} quarantined"
+        )
+        if counts.outside:
+            text += f" ({counts.outside:,} records outside their day)"
+        return text + (
+            f"; {self.requests:,} requests, {self.bytes_read:,} bytes read, {self.seconds:.1f} s"
+        )
+
+
+def add_quality(parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Add nested mappings of counts, key by key."""
+    total: dict[str, Any] = {}
+    for part in parts:
+        for key, value in part.items():
+            if isinstance(value, Mapping):
+                total[key] = add_quality([total.get(key, {}), value])
+            else:
+                total[key] = total.get(key, 0) + value
+    return total

@@ -1,0 +1,124 @@
+"""Where blocks are built: in this process, or over a pool of processes.
+
+The only module that knows about processes.  A task and its result are small values; the rows
+stay in the files that the worker wrote.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Protocol
+
+from intake_cvpilot.build import BlockResult, BlockTask, build_block
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from loky import ProcessPoolExecutor
+
+__all__ = ["Inline", "Pool", "Workers", "default_jobs", "workers"]
+
+#: Below this many raw bytes the start of a pool (about a second) costs more than it saves.
+POOL_THRESHOLD = 64 * 2**20
+
+#: More processes than this would pass the memory promised for all of them together.
+MOST_JOBS = 4
+
+
+class Workers(Protocol):
+    """Builds blocks and gives back futures; a context manager that leaves no process behind."""
+
+    def submit(self, task: BlockTask) -> Future[BlockResult]:
+        """Start, or do, the work on one block."""
+        ...
+
+    def __enter__(self) -> Workers: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+
+class Inline:
+    """Builds each block at once, in the caller's process."""
+
+    def submit(self, task: BlockTask) -> Future[BlockResult]:
+        """Build the block; the future is done when this returns."""
+        future: Future[BlockResult] = Future()
+        try:
+            future.set_result(build_block(task))
+        except Exception as error:  # noqa: BLE001 - as an executor does
+            future.set_exception(error)
+        return future
+
+    def __enter__(self) -> Inline:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        return None
+
+
+class Pool:
+    """Builds blocks over loky processes, which need no main guard in the caller's script."""
+
+    def __init__(self, jobs: int) -> None:
+        from loky import ProcessPoolExecutor
+
+        self._executor: ProcessPoolExecutor = ProcessPoolExecutor(max_workers=jobs, timeout=60)
+
+    def submit(self, task: BlockTask) -> Future[BlockResult]:
+        """Queue the block."""
+        future: Future[BlockResult] = self._executor.submit(build_block, task)
+        return future
+
+    def __enter__(self) -> Pool:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._executor.shutdown(wait=True, kill_workers=kind is not None)
+
+
+def default_jobs() -> int:
+    """Give the number of processes used when none is asked for: the usable cores, at most 4."""
+    if hasattr(os, "sched_getaffinity"):
+        cores = len(os.sched_getaffinity(0))
+    else:  # pragma: no cover - platforms without affinity
+        cores = os.cpu_count() or 1
+    return min(cores, MOST_JOBS)
+
+
+def workers(jobs: int | None, raw_bytes: int) -> Workers:
+    """Choose where blocks are built.
+
+    Parameters
+    ----------
+    jobs : int or None
+        Processes to use; None for the usable cores (at most 4); 1 builds in this process.
+    raw_bytes : int
+        Raw bytes to decode; below 64 MiB no pool is started.
+
+    Returns
+    -------
+    Workers
+        A context manager.
+    """
+    chosen = default_jobs() if jobs is None else jobs
+    # A daemonic process may have no children (multiprocessing refuses them).
+    if chosen == 1 or raw_bytes < POOL_THRESHOLD or multiprocessing.current_process().daemon:
+        return Inline()
+    return Pool(chosen)

@@ -1,0 +1,130 @@
+"""The commands: output for people and machines, exit codes, messages apart from results."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from intake_cvpilot.cli import CODES, Exit, cli
+from intake_cvpilot.synthetic import write_archive
+
+RANGE = ("--start", "2021-04-01", "--end", "2021-04-02")
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory):
+    return write_archive(tmp_path_factory.mktemp("archive"), records_per_hour=2)
+
+
+@pytest.fixture
+def where(archive, tmp_path):
+    return ("--archive", str(archive.folder), "--cache-dir", str(tmp_path / "cache"))
+
+
+def run(*words: str, module: bool = False, **environment: str) -> subprocess.CompletedProcess[str]:
+    start = [sys.executable, "-m", "intake_cvpilot.cache"]
+    if not module:
+        start = [sys.executable, "-c", "from intake_cvpilot.cli import main; main()"]
+    return subprocess.run(
+        [*start, *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **environment},
+        timeout=120,
+    )
+
+
+@pytest.mark.parametrize("module", [False, True])
+def test_fetch_plan_status_and_path_as_json(archive, where, tmp_path, module):
+    plan = run("plan", "wydot", "bsm", *RANGE, *where, "--json", module=module)
+    assert plan.returncode == Exit.OK, plan.stderr
+    assert json.loads(plan.stdout)["bytes"] == archive.bytes
+    fetched = run("fetch", "wydot", "bsm", *RANGE, *where, "--json", module=module)
+    assert fetched.returncode == Exit.OK, fetched.stderr
+    report = json.loads(fetched.stdout)
+    assert report["counts"]["records"] == archive.records
+    assert "2 partitions" in fetched.stderr  # the summary line
+    status = json.loads(run("status", *where, "--json", module=module).stdout)
+    assert [h["partitions"] for h in status["holdings"]] == [2]
+    assert status["holdings"][0]["rows"] == report["counts"]["rows"]
+    path = json.loads(run("path", *where, "--json", module=module).stdout)
+    assert path["cache"] == str(tmp_path / "cache")
+
+
+def test_people_get_text_and_no_bars_in_a_pipe(where):
+    fetched = run("fetch", "wydot", "bsm", *RANGE, *where)
+    assert fetched.returncode == Exit.OK
+    assert "rows" in fetched.stdout
+    assert "\r" not in fetched.stderr
+    assert run("path", *where).stdout.strip().endswith("cache")
+    assert "wydot BSM: 2 partitions" in run("status", *where).stdout
+
+
+def test_wrong_requests_end_with_the_usage_code(where):
+    done = run("fetch", "wydot", "spat", *RANGE, *where)
+    assert done.returncode == Exit.USAGE
+    assert "BSM" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+    assert run("fetch", "wydot").returncode == Exit.USAGE
+    assert run("nothing").returncode == Exit.USAGE
+
+
+def test_a_type_that_is_not_decoded_yet_is_told_without_a_traceback(where):
+    done = run("fetch", "thea", "spat", "--start", "2019-01-14", "--end", "2019-01-14", *where)
+    assert done.returncode == Exit.USAGE
+    assert "Traceback" not in done.stderr
+
+
+def test_offline_and_missing_archives_have_codes_of_their_own(where, tmp_path):
+    assert run("fetch", "wydot", "bsm", *RANGE, *where, "--offline").returncode == Exit.OFFLINE
+    gone = ("--archive", str(tmp_path / "gone"), "--cache-dir", str(tmp_path / "cache"))
+    done = run("fetch", "wydot", "bsm", *RANGE, *gone)
+    assert done.returncode == Exit.PARTIAL
+    assert "gone" in done.stderr
+
+
+def test_too_large_a_request_names_the_command(where):
+    done = run("fetch", "wydot", "bsm", *RANGE, *where, "--max-bytes", "1kB")
+    assert done.returncode == Exit.USAGE
+    assert "--max-bytes" in done.stderr
+
+
+def test_a_damaged_manifest_is_a_problem_found(where, tmp_path):
+    run("fetch", "wydot", "bsm", *RANGE, *where)
+    manifest = min((tmp_path / "cache").rglob("manifest.json"))
+    manifest.write_bytes(b"{}")
+    status = run("status", *where)
+    assert status.returncode == Exit.PROBLEMS
+    assert "damaged" in status.stdout
+
+
+def test_every_command_has_help_with_an_example_and_the_group_documents_the_codes():
+    text = run("--help").stdout
+    for code in Exit:
+        assert f"{code.value} " in text
+    for name in cli.commands:
+        assert "Example" in run(name, "--help").stdout, name
+
+
+def test_every_error_of_the_library_has_an_exit_code():
+    from intake_cvpilot import errors
+
+    for name in errors.__all__:
+        kind = getattr(errors, name)
+        assert any(issubclass(kind, known) for known, _ in CODES), name
+
+
+def test_environment_variables_are_read(archive, tmp_path):
+    settings = {"CVPILOT_ARCHIVE": str(archive.folder), "CVPILOT_CACHE_DIR": str(tmp_path / "c")}
+    done = run("fetch", "wydot", "bsm", *RANGE, "--json", **settings)
+    assert done.returncode == Exit.OK, done.stderr
+    assert json.loads(done.stdout)["cache"] == str(tmp_path / "c")
+    bad = run("fetch", "wydot", "bsm", *RANGE, CVPILOT_RATE="fast", **settings)
+    assert bad.returncode == Exit.USAGE
+    assert "CVPILOT_RATE" in bad.stderr

@@ -1,0 +1,262 @@
+"""From a request to committed partitions: the counts, the states, the bounds, the failures."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import textwrap
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import intake_cvpilot as cv
+from intake_cvpilot.synthetic import write_archive
+
+if TYPE_CHECKING:
+    from intake_cvpilot.progress import Event
+
+DAY = date(2021, 4, 1)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    return write_archive(tmp_path_factory.mktemp("archive"), records_per_hour=4)
+
+
+@pytest.fixture
+def where(made, tmp_path):
+    return {"archive": made.folder, "cache_dir": tmp_path / "cache"}
+
+
+@pytest.fixture
+def own(made, tmp_path):
+    """A copy of the archive that a test may change, with a cache of its own."""
+    folder = tmp_path / "archive"
+    shutil.copytree(made.folder, folder)
+    return {"archive": folder, "cache_dir": tmp_path / "cache"}
+
+
+def days(**options):
+    return cv.fetch("wydot", "bsm", "2021-04-01", "2021-04-02", **options)
+
+
+def files(cache: Path) -> dict[str, bytes]:
+    """Every committed file but the manifests, which say when the archive was listed."""
+    trees = [tree for tree in cache.iterdir() if tree.name.startswith("v1")]
+    return {
+        f"{path.relative_to(tree)}": path.read_bytes()
+        for tree in trees
+        for path in tree.rglob("*")
+        if path.is_file() and path.name != "manifest.json"
+    }
+
+
+def objects(archive: Path, day: str = "2021/04/01") -> list[Path]:
+    return sorted(p for p in (archive / "wydot/BSM" / day).rglob("*") if p.is_file())
+
+
+def test_the_report_adds_up_to_what_the_archive_holds(made, where):
+    report = days(**where)
+    assert report.counts.objects == made.objects
+    assert report.counts.bytes == report.bytes_read == made.bytes
+    assert report.counts.lines == made.lines
+    assert report.counts.records == made.records
+    assert report.counts.blank == made.blank
+    assert report.counts.quarantined == made.bad
+    assert report.counts.outside == made.outside
+    assert report.counts.rows == report.counts.inside == made.records - made.outside
+    assert report.actions == {"fetched": 2}
+    assert sum(report.quality["quarantined"].values()) == made.bad
+
+
+def test_a_second_call_makes_no_request(where):
+    days(**where)
+    again = days(**where)
+    assert again.requests == 0
+    assert again.bytes_read == 0
+    assert again.actions == {"cached": 2}
+
+
+def test_a_request_that_needs_nothing_does_not_look_at_the_archive(own):
+    first = days(**own)
+    shutil.rmtree(own["archive"])
+    again = days(**own)
+    assert again.counts == first.counts
+    assert again.requests == 0
+
+
+def test_a_plan_lists_and_reads_nothing(made, where):
+    plan = cv.plan("wydot", "bsm", "2021-04-01", "2021-04-02", **where)
+    assert plan.bytes == made.bytes
+    assert plan.objects == made.objects
+    assert plan.states == {"missing": 2}
+    assert not where["cache_dir"].exists()
+    days(**where)
+    after = cv.plan("wydot", "bsm", "2021-04-01", "2021-04-02", **where)
+    assert after.states == {"current": 2}
+    assert after.bytes == 0
+    assert all(p.rows for p in after.partitions)
+
+
+def test_the_same_archive_gives_the_same_bytes_whatever_the_history(made, tmp_path):
+    once, twice, split = (tmp_path / name for name in ("once", "twice", "split"))
+    days(archive=made.folder, cache_dir=once, jobs=1)
+    for end in ("2021-04-01", "2021-04-02"):
+        cv.fetch("wydot", "bsm", "2021-04-01", end, archive=made.folder, cache_dir=twice)
+    shutil.copytree(made.folder, tmp_path / "grown")
+    hidden = objects(tmp_path / "grown")[-1]
+    kept = hidden.read_bytes(), hidden.stat()
+    hidden.unlink()
+    days(archive=tmp_path / "grown", cache_dir=split)
+    hidden.write_bytes(kept[0])
+    os.utime(hidden, ns=(kept[1].st_atime_ns, kept[1].st_mtime_ns))
+    days(archive=tmp_path / "grown", cache_dir=split, refresh=True)
+    assert files(once) == files(twice)
+    committed = {name for name in files(split) if "objects-" not in name}
+    assert {name for name in files(once) if "objects-" not in name} <= committed
+
+
+def test_more_bytes_than_allowed_are_refused_before_the_first_read(where, made):
+    with pytest.raises(cv.RequestTooLargeError, match="max_bytes") as caught:
+        days(**where, max_bytes=made.bytes - 1)
+    assert caught.value.plan.bytes == made.bytes
+    assert f"--max-bytes {made.bytes}" in str(caught.value)
+    assert not where["cache_dir"].exists()
+    assert days(**where, max_bytes=made.bytes).actions == {"fetched": 2}
+
+
+def test_offline_names_what_is_missing_and_how_to_get_it(where):
+    with pytest.raises(cv.OfflineError, match=r"wydot/BSM/2021/04/02") as caught:
+        days(**where, offline=True)
+    assert "cvpilot fetch wydot bsm --start 2021-04-01" in str(caught.value)
+    days(**where)
+    assert days(**where, offline=True).actions == {"cached": 2}
+
+
+def test_offline_opens_no_socket(where):
+    days(**where)
+    code = textwrap.dedent(
+        f"""
+        import sys
+        def forbid(event, args):
+            if event.startswith("socket."):
+                raise SystemExit(f"a socket was used: {{event}}")
+        sys.addaudithook(forbid)
+        import intake_cvpilot as cv
+        frame = cv.open_dask("wydot", "bsm", "2021-04-01", "2021-04-02", offline=True,
+                             archive={str(where["archive"])!r}, cache_dir={str(where["cache_dir"])!r})
+        print(len(frame.compute(scheduler="synchronous")))
+        """
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr + done.stdout
+    assert int(done.stdout) > 0
+
+
+def test_a_late_object_rebuilds_only_its_block(own, tmp_path):
+    days(**own)
+    before = files(own["cache_dir"])
+    first = objects(own["archive"])[0]
+    late = first.with_name(first.name + "-late")
+    late.write_bytes(first.read_bytes())
+    assert days(**own).requests == 0  # the day is closed
+    report = days(**own, refresh=True)
+    assert report.actions == {"fetched": 1, "relisted": 1}
+    assert report.bytes_read >= late.stat().st_size
+    assert report.counts.objects == len(objects(own["archive"])) + len(
+        objects(own["archive"], "2021/04/02")
+    )
+    assert set(before) - set(files(own["cache_dir"])) == set()  # a grace for readers
+
+
+def test_an_open_day_is_listed_again_and_a_closed_one_is_not(own):
+    today = datetime.now(UTC).date() - timedelta(days=3)
+    folder = own["archive"] / f"wydot/BSM/{today:%Y/%m/%d}/05"
+    folder.mkdir(parents=True)
+    shutil.copy(objects(own["archive"])[0], folder / "one")
+    span = {"start": today, "end": today}
+    assert cv.fetch("wydot", "bsm", **span, **own).actions == {"fetched": 1}
+    assert cv.fetch("wydot", "bsm", **span, **own).actions == {"cached": 1}
+    os.environ["CVPILOT_RECHECK"] = "0"
+    relisted = cv.fetch("wydot", "bsm", **span, **own)
+    assert relisted.actions == {"relisted": 1}
+    assert relisted.bytes_read == 0
+    shutil.copy(objects(own["archive"])[1], folder / "two")
+    assert cv.fetch("wydot", "bsm", **span, **own).actions == {"fetched": 1}
+    os.environ.pop("CVPILOT_RECHECK")
+
+
+def test_an_empty_day_is_no_data_that_stays_open(own):
+    report = cv.fetch("wydot", "bsm", "2020-01-01", "2020-01-01", **own)
+    assert [p.status for p in report.partitions] == ["no_data"]
+    manifest = next(own["cache_dir"].rglob("manifest.json"))
+    assert json.loads(manifest.read_bytes())["closed"] is False
+    frame = cv.open_pandas("wydot", "bsm", "2020-01-01", "2020-01-01", **own)
+    assert len(frame) == 0
+    assert frame.dtypes.equals(cv.open_pandas("wydot", "bsm", DAY, DAY, **own).dtypes)
+
+
+def test_a_missing_archive_is_an_error_and_never_an_empty_day(tmp_path):
+    where = {"archive": tmp_path / "nothing", "cache_dir": tmp_path / "cache"}
+    with pytest.raises(cv.ArchiveError, match="nothing"):
+        days(**where)
+    assert not list((tmp_path / "cache").rglob("manifest.json"))
+
+
+def test_two_archives_never_share_an_entry(own, made, tmp_path):
+    days(**own)
+    other = cv.plan("wydot", "bsm", DAY, DAY, archive=made.folder, cache_dir=own["cache_dir"])
+    assert other.states == {"missing": 1}
+
+
+def test_progress_is_told_as_events(where, made):
+    seen: list[Event] = []
+    days(**where, progress=seen.append)
+    assert sum(event.done for event in seen if event.kind == "read") == made.bytes
+    assert [event.partition for event in seen if event.kind == "commit"] == [
+        "wydot/BSM/2021/04/01",
+        "wydot/BSM/2021/04/02",
+    ]
+
+
+def test_a_damaged_manifest_fails_alone_and_refresh_rebuilds_it(where):
+    days(**where)
+    manifest = min(where["cache_dir"].rglob("manifest.json"))
+    manifest.write_bytes(manifest.read_bytes()[:-40])
+    with pytest.raises(cv.PartitionsFailedError, match="wydot/BSM/2021/04/01") as caught:
+        days(**where)
+    assert isinstance(caught.value.failures["wydot/BSM/2021/04/01"], cv.DamagedError)
+    with pytest.warns(UserWarning, match="1 of 2 partitions failed"):
+        report = days(**where, on_error="skip")
+    assert report.actions == {"failed": 1, "cached": 1}
+    assert days(**where, refresh=True).actions == {"fetched": 1, "relisted": 1}
+    assert days(**where).actions == {"cached": 2}
+
+
+def test_processes_that_ask_for_the_same_days_read_each_object_once(own, made):
+    code = textwrap.dedent(
+        f"""
+        import json, intake_cvpilot as cv
+        report = cv.fetch("wydot", "bsm", "2021-04-01", "2021-04-02",
+                          archive={str(own["archive"])!r}, cache_dir={str(own["cache_dir"])!r})
+        print(json.dumps([report.bytes_read, report.counts.rows]))
+        """
+    )
+    started = [
+        subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+        for _ in range(4)
+    ]
+    told = [json.loads(process.communicate(timeout=120)[0]) for process in started]
+    assert sum(read for read, _ in told) == made.bytes
+    assert {rows for _, rows in told} == {made.records - made.outside}
+
+
+def test_staging_is_empty_after_a_commit(where):
+    days(**where)
+    left = [p for p in (where["cache_dir"] / ".staging").rglob("*") if p.is_file()]
+    assert left == []
