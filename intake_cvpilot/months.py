@@ -13,6 +13,7 @@ __all__ = ["next_month", "whole_months"]
 
 _FIRST = date(2017, 1, 1)
 _DAY = timedelta(days=1)
+_TICK = timedelta(microseconds=1)
 
 
 def next_month(day: date) -> date:
@@ -51,10 +52,12 @@ def whole_months(
     first = _month_at(start, clock, zone)
     after = _month_at(end + _DAY if _is_date(end) else end, clock, zone)
     if first is None or after is None or first >= after:
-        low, high = sorted(_day(bound, clock, zone) for bound in (start, end))
+        low, high = _day(start, zone), _day(end, zone, before=True)
+        if _day(end, zone) < low:
+            raise InvalidRequestError(f"start {start} is not before end {end}")
         raise InvalidRequestError(
             "the source has no days, so a range is whole months; the one around yours is "
-            f'start="{low.replace(day=1)}", end="{next_month(high) - _DAY}"'
+            f'start="{low.replace(day=1)}", end="{next_month(max(low, high)) - _DAY}"'
         )
     if first < _FIRST:
         raise InvalidRequestError(f"start: {first} is before 2017; the archive begins in 2017")
@@ -83,7 +86,8 @@ def _month_at(bound: date | datetime, clock: ZoneInfo, zone: ZoneInfo) -> date |
     return None
 
 
-def _day(bound: date | datetime, clock: ZoneInfo, zone: ZoneInfo) -> date:
-    if isinstance(bound, datetime):
-        return instant(bound, zone).astimezone(clock).date()
-    return bound
+def _day(bound: date | datetime, zone: ZoneInfo, *, before: bool = False) -> date:
+    """Give the day of a bound in the caller's zone, or the one that ends at an instant."""
+    if not isinstance(bound, datetime):
+        return bound
+    return (instant(bound, zone) - before * _TICK).astimezone(zone).date()
