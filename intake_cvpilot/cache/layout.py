@@ -1,0 +1,179 @@
+"""Where everything of a cache lies: pure paths, and the two marker files of its root.
+
+::
+
+    <root>/CACHEDIR.TAG, cache.json                  made when the cache is first written to
+    <root>/v1/<key>/                                 partitions of the public bucket
+    <root>/v1@<16 hex digits>/<key>/                 partitions of any other archive
+    <root>/.staging/<tree>/<key>/                    fetches under way
+    <root>/.locks/<tree>/<key>.lock, <key>.holder    never in a partition, which may be removed
+    <root>/.used/<tree>/<key>                        its mtime is the last use
+
+A key never becomes a path before its form was checked, and nothing here makes a folder unless the
+cache is written to.
+"""
+
+from __future__ import annotations
+
+import calendar
+import hashlib
+import json
+import re
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from intake_cvpilot.cache.folders import make_root, storage_error, write_whole
+from intake_cvpilot.errors import CacheError, InvalidRequestError
+
+__all__ = ["MANIFEST", "PUBLIC", "Layout", "check_key", "prepare", "repair_command"]
+
+#: Identity of the archive whose partitions lie in ``v1``.
+PUBLIC = "s3://usdot-its-cvpilot-publicdata"
+
+#: Name of the file that commits a partition.
+MANIFEST = "manifest.json"
+
+#: Version of the folder structure, in ``cache.json``.
+LAYOUT = 1
+
+_KEY = re.compile(
+    r"([a-z][a-z0-9_]{0,63})/([A-Z][A-Z0-9_]{0,63})"
+    r"/([0-9]{4})/(0[1-9]|1[0-2])/(0[1-9]|[12][0-9]|3[01]|[A-Z]{2,3})"
+)
+
+# https://bford.info/cachedir/: backup programs leave tagged folders out.
+_TAG = b"""Signature: 8a477f597d28d172789f06886806bc55
+# This folder is a cache of intake-cvpilot; what it holds can be fetched again.
+# About cache directory tags see https://bford.info/cachedir/
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The paths of one archive's partitions in one cache."""
+
+    root: Path
+    """Folder of the cache; it need not exist."""
+    identity: str
+    """Identity of the archive: its normalised URL without credentials."""
+
+    @property
+    def tree(self) -> str:
+        """Name of the folder that holds this archive's partitions."""
+        if self.identity == PUBLIC:
+            return "v1"
+        return f"v1@{hashlib.sha256(self.identity.encode()).hexdigest()[:16]}"
+
+    def parts(self, key: str) -> tuple[str, ...]:
+        """Give the names of the folders from the root down to a partition.
+
+        Raises
+        ------
+        InvalidRequestError
+            The key is not of the form of a partition key.
+        """
+        return (self.tree, *check_key(key).split("/"))
+
+    def folder(self, key: str) -> Path:
+        """Give the folder of a partition."""
+        return self.root.joinpath(*self.parts(key))
+
+    def manifest(self, key: str) -> Path:
+        """Give the path of a partition's manifest."""
+        return self.folder(key) / MANIFEST
+
+    def staging(self, key: str) -> Path:
+        """Give the folder for what a fetch of a partition has so far."""
+        return self.root.joinpath(".staging", *self.parts(key))
+
+    def lock(self, key: str) -> Path:
+        """Give the path of a partition's lock file."""
+        *folders, last = self.parts(key)
+        return self.root.joinpath(".locks", *folders, f"{last}.lock")
+
+    def used(self, key: str) -> Path:
+        """Give the path of the file whose mtime is a partition's last use."""
+        return self.root.joinpath(".used", *self.parts(key))
+
+
+def check_key(key: str) -> str:
+    """Give a partition key back, or refuse it.
+
+    Parameters
+    ----------
+    key : str
+        E.g. ``wydot/BSM/2019/02/06`` or ``nycdot/EVENT/2021/03/MON``.
+
+    Raises
+    ------
+    InvalidRequestError
+        It is of another form; nothing else may become a path.
+    """
+    if _KEY.fullmatch(key) is None:
+        raise InvalidRequestError(
+            f"{key!r} is not a partition key; one looks like wydot/BSM/2019/02/06"
+        )
+    return key
+
+
+def repair_command(key: str) -> str:
+    """Give the command that repairs a partition, ready to be pasted into a shell."""
+    source, message_type, year, month, day = check_key(key).split("/")
+    first = last = day
+    narrowed = ""
+    if not day.isdigit():  # weekday bins: the range is the month, and the bin is named
+        first, last = "01", f"{calendar.monthrange(int(year), int(month))[1]:02}"
+        narrowed = f" --weekday {day}"
+    return (
+        f"cvpilot repair {source} {message_type}"
+        f" --start {year}-{month}-{first} --end {year}-{month}-{last}{narrowed}"
+    )
+
+
+def prepare(root: Path) -> None:
+    """Make the cache's folder and its marker files, before the first write.
+
+    Raises
+    ------
+    CacheError
+        The folder cannot be written, or a newer library laid it out.
+    """
+    marker = root / "cache.json"
+    try:
+        found = json.loads(marker.read_bytes())["layout"]
+    except FileNotFoundError:
+        found = None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CacheError(
+            f"{marker} is not readable as the mark of a cache ({error}); "
+            "if this is one, remove that file and call again"
+        ) from error
+    if found is None:
+        _mark(root)
+    elif found != LAYOUT:
+        raise CacheError(
+            f"the cache {root} has layout {found!r}, this library writes layout {LAYOUT}: "
+            "a newer version of the library made it; update, or use another cache_dir"
+        )
+
+
+def _mark(root: Path) -> None:
+    marks = [("cache.json", json.dumps({"layout": LAYOUT}).encode() + b"\n")]
+    try:
+        make_root(root)
+        if not any(root.iterdir()):
+            # Only on a folder of our own: backups leave out whatever folder has the tag.
+            marks.insert(0, ("CACHEDIR.TAG", _TAG))
+        for name, content in marks:
+            write_whole(root, name, content)
+    except OSError as error:
+        raise storage_error(error, "the cache's marker files", root, 4096) from error
+
+
+def key_of(folder: Path) -> str | None:
+    """Give the key of the partition that a folder would be, or None."""
+    key = "/".join(folder.parts[-5:])
+    with suppress(InvalidRequestError):
+        return check_key(key)
+    return None

@@ -1,0 +1,294 @@
+"""What a fetch has so far: verified raw units, and finished blocks; any process may go on with it.
+
+A unit's file is named by what the archive's listing said of it and by the hash of its content, and
+a block's result carries the hashes of its files.  Nothing is believed because it is there: what
+does not hash to its name is thrown away, so nothing needs to be synced, and a crash, a full disk or
+another process in the same place cost at most a second read.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import re
+import secrets
+import shutil
+import time
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from intake_cvpilot.cache.checksums import is_whole, open_plain
+from intake_cvpilot.cache.folders import Folder, open_folder, storage_error
+from intake_cvpilot.cache.layout import Layout, prepare
+from intake_cvpilot.errors import CacheError
+
+__all__ = [
+    "adopt",
+    "block_folder",
+    "clear",
+    "find",
+    "find_all",
+    "incoming",
+    "load_result",
+    "save_result",
+    "sweep",
+]
+
+_RESULT = "result.json"
+_UNIT = re.compile(r"([0-9a-f]{32})-([0-9a-f]{64})")
+_FILE = re.compile(r"[a-z][a-z0-9_]{0,31}(\.outside)?-[0-9a-f]{16}\.(parquet|ndjson)")
+_BLOCK = re.compile(r"[0-9a-zA-Z][0-9a-zA-Z_-]{0,127}")
+
+
+def incoming(layout: Layout, key: str) -> Path:
+    """Give, and make, the folder in which an archive may put units as they arrive."""
+    return _folder(layout, key, "incoming")
+
+
+def _folder(layout: Layout, key: str, *below: str) -> Path:
+    prepare(layout.root)
+    parts = (".staging", *layout.parts(key), *below)
+    try:
+        with open_folder(layout.root, parts, create=True) as folder:
+            return folder.path
+    except CacheError:
+        raise
+    except OSError as error:
+        raise storage_error(error, f"the staging of {key}", layout.root, 4096) from error
+
+
+def _unit_id(unit_key: str, size: int, etag: str | None) -> str:
+    return hashlib.sha256(repr((unit_key, size, etag)).encode()).hexdigest()[:32]
+
+
+def adopt(
+    layout: Layout,
+    key: str,
+    received: Path,
+    unit_key: str,
+    size: int,
+    etag: str | None,
+    sha256: str,
+) -> Path:
+    """Move a received, verified unit to the name under which any process finds it.
+
+    Parameters
+    ----------
+    layout, key : Layout, str
+        The cache and the partition.
+    received : Path
+        The file; it is moved.
+    unit_key, size, etag : str, int, str or None
+        The unit as the archive listed it.
+    sha256 : str
+        Hash (hex) of the file's content.
+
+    Raises
+    ------
+    SpaceError, CacheError
+        It could not be moved.
+    """
+    target = _folder(layout, key, "units") / f"{_unit_id(unit_key, size, etag)}-{sha256}"
+    try:
+        try:
+            received.rename(target)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            beside = target.with_name(f".{secrets.token_hex(16)}.tmp")
+            shutil.copyfile(received, beside)
+            beside.rename(target)
+            received.unlink()
+    except OSError as error:
+        raise storage_error(error, "a unit of " + key, layout.root, size) from error
+    return target
+
+
+def find_all(
+    layout: Layout, key: str, units: Iterable[tuple[str, int, str | None]]
+) -> dict[str, Path]:
+    """Give the units that are there already, whole, by their keys.
+
+    Parameters
+    ----------
+    layout, key : Layout, str
+        The cache and the partition.
+    units : iterable of (str, int, str or None)
+        Key, size and ETag as listed: a unit that changed in the archive is another unit.
+    """
+    folder = layout.staging(key) / "units"
+    wanted = {_unit_id(*unit): unit for unit in units}
+    found: dict[str, Path] = {}
+    for name in _names(layout, key, "units"):
+        match = _UNIT.fullmatch(name)
+        unit = wanted.get(match[1]) if match else None
+        if match and unit and _whole(folder / name, unit[1], match[2]):
+            found[unit[0]] = folder / name
+    return found
+
+
+def find(layout: Layout, key: str, unit_key: str, size: int, etag: str | None) -> Path | None:
+    """Give one unit that is there already, whole; for many, `find_all` looks once."""
+    return find_all(layout, key, [(unit_key, size, etag)]).get(unit_key)
+
+
+def _names(layout: Layout, key: str, below: str) -> list[str]:
+    try:
+        parts = (".staging", *layout.parts(key), below)
+        with open_folder(layout.root, parts) as folder:
+            return folder.names()
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _whole(path: Path, size: int, sha256: str) -> bool:
+    """Say whether a staged file is what it should be; remove it when it is not."""
+    try:
+        with open_plain(path) as file:
+            if is_whole(file, size, sha256):
+                return True
+    except OSError:
+        pass
+    with suppress(OSError):
+        path.unlink()
+    return False
+
+
+def block_folder(layout: Layout, key: str, block_id: str) -> Path:
+    """Give, and make, the folder in which a block's files are built.
+
+    Parameters
+    ----------
+    layout, key : Layout, str
+        The cache and the partition.
+    block_id : str
+        What the block is built from, hashed: letters, digits, ``_`` and ``-``.
+    """
+    return _folder(layout, key, "blocks", _block(block_id))
+
+
+def _block(block_id: str) -> str:
+    if _BLOCK.fullmatch(block_id) is None:
+        raise ValueError(f"{block_id!r} cannot name a block")
+    return block_id
+
+
+def save_result(
+    layout: Layout,
+    key: str,
+    block_id: str,
+    result: Mapping[str, Any],
+    files: Mapping[str, tuple[int, str]],
+) -> None:
+    """Note that a block is built, so that it need not be built again.
+
+    Parameters
+    ----------
+    layout, key : Layout, str
+        The cache and the partition.
+    block_id : str
+        As in `block_folder`.
+    result : mapping
+        Anything that JSON can say.
+    files : mapping of str to (int, str)
+        Bytes and SHA-256 (hex) of each built file, by its name in the block's folder.
+
+    Raises
+    ------
+    SpaceError, CacheError
+        It could not be stored.
+    """
+    body = json.dumps({"files": files, "result": result}, sort_keys=True, allow_nan=False)
+    checksum = hashlib.sha256(body.encode()).hexdigest()
+    parts = (".staging", *layout.parts(key), "blocks", _block(block_id))
+    try:
+        with open_folder(layout.root, parts, create=True) as folder:
+            folder.replace(_RESULT, f"{checksum}\n{body}\n".encode())
+    except CacheError:
+        raise
+    except OSError as error:
+        raise storage_error(error, f"a block of {key}", layout.root, len(body)) from error
+
+
+def load_result(layout: Layout, key: str, block_id: str) -> dict[str, Any] | None:
+    """Give the result of a block that is built, when every file of it is there and whole.
+
+    Returns
+    -------
+    dict or None
+        What was saved; None when the block has to be built.  What is there but not whole is
+        removed.
+    """
+    folder = layout.staging(key) / "blocks" / _block(block_id)
+    if _RESULT not in _names(layout, key, f"blocks/{block_id}"):
+        return None
+    try:
+        with open_plain(folder / _RESULT) as file:
+            checksum, body = file.read().decode().split("\n", 1)
+        if hashlib.sha256(body[:-1].encode()).hexdigest() != checksum:
+            raise ValueError("its checksum does not hold")
+        document = json.loads(body)
+        files, result = document["files"], document["result"]
+        good = all(
+            _FILE.fullmatch(name) and _whole(folder / name, size, sha256)
+            for name, (size, sha256) in files.items()
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        good = False
+    if not good:
+        with suppress(OSError):
+            (folder / _RESULT).unlink()
+        return None
+    return dict(result)
+
+
+def clear(layout: Layout, key: str) -> None:
+    """Remove what is staged of a partition, after its commit and under its lock."""
+    parts = (".staging", *layout.parts(key))
+    with suppress(OSError), open_folder(layout.root, parts[:-1]) as folder:
+        _remove(folder, parts[-1])
+
+
+def _remove(folder: Folder, name: str) -> None:
+    # Its own descriptors, and links are unlinked, not followed.
+    shutil.rmtree(name, ignore_errors=True, dir_fd=folder.fd)
+
+
+def sweep(root: Path, *, older_than: timedelta = timedelta(days=7)) -> tuple[str, ...]:
+    """Remove what fetches left behind that nobody went on with.
+
+    Parameters
+    ----------
+    root : Path
+        Folder of the cache.
+    older_than : timedelta
+        A partition's staging goes when nothing in it changed for this long.
+
+    Returns
+    -------
+    tuple of str
+        Tree and key of each partition whose staging was removed.
+    """
+    limit = time.time() - older_than.total_seconds()
+    removed = []
+    for place in sorted((root / ".staging").glob("v1*/*/*/*/*/*")):
+        parts = place.relative_to(root).parts
+        with suppress(OSError), open_folder(root, parts[:-1]) as folder:
+            if _newest(place) < limit:
+                _remove(folder, parts[-1])
+                removed.append("/".join(parts[1:]))
+    return tuple(removed)
+
+
+def _newest(place: Path) -> float:
+    newest = os.lstat(place).st_mtime
+    for folder, folders, names in os.walk(place):
+        for name in (*folders, *names):
+            with suppress(OSError):
+                newest = max(newest, os.lstat(Path(folder, name)).st_mtime)
+    return newest
