@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tomllib
 import zipfile
-from importlib.metadata import version
+from importlib.metadata import packages_distributions, version
 from pathlib import Path
 
 import pytest
@@ -142,9 +142,21 @@ def test_each_dependency_has_a_floor() -> None:
     wanted = list(PROJECT["project"]["dependencies"])
     for extra in PROJECT["project"]["optional-dependencies"].values():
         wanted += [one for one in extra if not one.startswith("intake-cvpilot[")]
-    assert [
-        one for one in wanted if not re.fullmatch(r"[a-z0-9-]+(\[[a-z0-9,]+\])?>=[0-9.]+", one)
-    ] == []
+    floor = re.compile(r"[a-z0-9-]+(\[[a-z0-9,]+\])?>=[0-9.]+")
+    assert [one for one in wanted if not floor.fullmatch(one)] == []
+
+
+def test_what_the_code_imports_is_declared() -> None:
+    declared = {re.split(r"[\[>]", one)[0].lower() for one in PROJECT["project"]["dependencies"]}
+    known = {"intake_cvpilot", *sys.stdlib_module_names}
+    providers = packages_distributions()
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [str(node.module)] if isinstance(node, ast.ImportFrom) else []
+            for name in {name.partition(".")[0] for name in names} - known:
+                given = {one.lower() for one in providers[name]}
+                assert given & declared, f"{path.name} imports {name}"
 
 
 # Pages
