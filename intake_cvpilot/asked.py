@@ -87,29 +87,31 @@ class Asked:
 
     def plan(self) -> Plan:
         """Say what a fetch would read."""
+        bounds, options = self.bounds(), self.options()
         from intake_cvpilot.fetch import plan
         from intake_cvpilot.options import Options
 
-        options = {k: v for k, v in self.options().items() if k in Options.__annotations__}
+        taken = {k: v for k, v in options.items() if k in Options.__annotations__}
         with self.explained():
-            made: Plan = plan(*self.bounds(), **options)
+            made: Plan = plan(*bounds, **taken)
         return made
 
     def open(self) -> Opened:
         """Fetch what is missing, and find the parts to read."""
+        bounds, options = self.bounds(), self.options()
         from intake_cvpilot.frames.open import opened
 
         with self.explained():
-            return opened(*self.bounds(), self.options())
+            return opened(*bounds, options)
 
     def parts(self) -> list[Path]:
         """Give the committed parts that can hold rows of the request; asks no archive."""
+        bounds, options = self.bounds(), self.options()
         from intake_cvpilot.frames.select import pieces, selection
         from intake_cvpilot.job import look, prepare
         from intake_cvpilot.partition import partitions
 
-        options = self.options()
-        job = prepare(*self.bounds(), options)
+        job = prepare(*bounds, options)
         taken = ("table", "columns", "filters", "outside")
         chosen = selection(job.request, **{k: options[k] for k in taken if k in options})
         views = [look(job, each, datetime.now(UTC)) for each in partitions(job.request)]

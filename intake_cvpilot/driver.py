@@ -15,6 +15,8 @@ from intake_cvpilot.errors import PartitionsFailedError
 from intake_cvpilot.options import FrameOptions, with_options
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import dask.dataframe as dd
     import pandas as pd
 
@@ -205,21 +207,12 @@ class CVPilotSource(DataSource):  # type: ignore[misc]  # intake has no types
         return self._asked.plan()
 
     def to_dask(self) -> dd.DataFrame:
-        """Fetch what is missing, then give a lazy dask frame.
+        """Fetch what is missing, then give a lazy frame; arguments and errors of `open_dask`.
 
         Returns
         -------
         dask.dataframe.DataFrame
             Rows of the range in order of time, SI units, times in UTC; dtypes as in `discover`.
-
-        Raises
-        ------
-        InvalidRequestError
-            The range lacks a bound, or the table has no such column; before any I/O.
-        NotImplementedError
-            This version does not decode the message type.
-        CVPilotError
-            What a fetch can raise: see `intake_cvpilot.fetch`.
         """
         from intake_cvpilot.frames.dask import to_dask
 
@@ -266,10 +259,17 @@ class CVPilotSource(DataSource):  # type: ignore[misc]  # intake has no types
         Returns
         -------
         list of str
-            Paths in order of time. Parts hold whole partitions, so rows outside the range too;
-            what is not fetched yet is not among them.
+            Paths in order of time. Parts hold rows outside the range too; what is not fetched yet
+            is not among them.
         """
         return [str(path) for path in self._asked.parts()]
+
+    def write_parquet(self, folder: Path) -> list[Path]:
+        """Fetch what is missing, then write the rows as plain Parquet files to a new folder."""
+        from intake_cvpilot.frames.parquet import write_parquet
+
+        found = self._open()
+        return write_parquet(found.pieces, found.selection, folder)
 
     def _open(self) -> Opened:
         """Fetch what is missing, and keep the report."""
