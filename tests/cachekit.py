@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from intake_cvpilot.cache.commit import commit
 from intake_cvpilot.cache.layout import PUBLIC, Layout
-from intake_cvpilot.cache.manifest import File, Manifest, Tally, instant_text
+from intake_cvpilot.cache.manifest import File, Manifest, Tally, as_quality, instant_text
 from intake_cvpilot.cache.read import file_sha256, footer_sha256
 
 KEY = "wydot/BSM/2021/04/01"
@@ -45,9 +45,7 @@ def stage(folder: Path, role: str, content: pa.Table) -> tuple[File, Path]:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"build-{secrets.token_hex(8)}"
     # Small pages and row groups, so that small files have many headers and much to prune.
-    pq.write_table(
-        content, path, write_page_checksum=True, row_group_size=50, data_page_size=256
-    )
+    pq.write_table(content, path, write_page_checksum=True, row_group_size=50, data_page_size=256)
     sha256 = file_sha256(path)
     named = path.rename(folder / f"{role}-{sha256[:16]}.parquet")
     times = content["event_time"] if "event_time" in content.column_names else None
@@ -81,7 +79,7 @@ def manifest(files: tuple[File, ...] = (), generation: int = 1, **changes) -> Ma
         "counts": Tally(
             lines=rows, records=rows, inside=rows, rows={"messages": rows} if files else {}
         ),
-        "quality": {"nulls": {"messages": {"speed": {"unavailable": 29}}}},
+        "quality_json": as_quality({"nulls": {"messages": {"speed": {"unavailable": 29}}}}),
         "table_versions": {"messages": "1.0"},
         "options": "0" * 64,
         "library": "0.0.0",
@@ -95,7 +93,9 @@ def write(layout: Layout, generation: int = 1, *, key: str = KEY, parts: int = 1
     files = []
     for part in range(parts):
         content = table(generation, rows=200 + part)
-        file, path = stage(layout.staging(key) / "blocks" / secrets.token_hex(4), "messages", content)
+        file, path = stage(
+            layout.staging(key) / "blocks" / secrets.token_hex(4), "messages", content
+        )
         files.append(file)
         staged[file.name] = path
     committed = manifest(tuple(files), generation, key=key, identity=layout.identity)

@@ -20,7 +20,7 @@ _TICK_NS = 100_000_000
 _seen: dict[tuple[int, int, int, int, int], str] = {}
 
 
-def open_plain(path: Path) -> FileIO:
+def open_plain(path: Path | str) -> FileIO:
     """Open a regular file for reading, not through a link.
 
     Raises

@@ -169,7 +169,7 @@ def _descend(folder: Folder, name: str, *, create: bool) -> None:
     folder.fd, folder.path = fd, below
 
 
-def refuse_links(folder: Path, levels: int) -> None:
+def refuse_links(folder: Path | str, levels: int) -> None:
     """Refuse a folder that is a link, or lies behind one within so many levels.
 
     Raises
@@ -179,12 +179,13 @@ def refuse_links(folder: Path, levels: int) -> None:
     FileNotFoundError
         It does not exist.
     """
-    for path in (folder, *folder.parents[: levels - 1]):
+    above = Path(folder).parents[: levels - 1] if levels > 1 else ()
+    for path in (folder, *above):
         if not stat.S_ISDIR(os.lstat(path).st_mode):
             raise _refusal(path)
 
 
-def _refusal(path: Path) -> CacheError:
+def _refusal(path: Path | str) -> CacheError:
     return CacheError(
         f"{path} is a link or no folder: the cache neither reads nor writes behind it; "
         "nothing was touched. Move it away, or put the whole cache elsewhere with cache_dir="

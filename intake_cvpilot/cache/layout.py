@@ -162,7 +162,9 @@ def _mark(root: Path) -> None:
     marks = [("cache.json", json.dumps({"layout": LAYOUT}).encode() + b"\n")]
     try:
         make_root(root)
-        if not any(root.iterdir()):
+        if all(
+            entry.name.startswith((".staging", ".locks", ".used", "v1")) for entry in root.iterdir()
+        ):
             # Only on a folder of our own: backups leave out whatever folder has the tag.
             marks.insert(0, ("CACHEDIR.TAG", _TAG))
         for name, content in marks:

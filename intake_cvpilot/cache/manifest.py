@@ -12,7 +12,9 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import os
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -22,7 +24,7 @@ import msgspec
 
 from intake_cvpilot.cache.checksums import open_plain
 from intake_cvpilot.cache.folders import refuse_links
-from intake_cvpilot.cache.layout import Layout, check_key, repair_command
+from intake_cvpilot.cache.layout import MANIFEST, Layout, check_key, repair_command
 from intake_cvpilot.cache.schema import check, contradiction
 from intake_cvpilot.errors import CacheError, DamagedError, InvalidRequestError
 
@@ -31,6 +33,7 @@ __all__ = [
     "File",
     "Manifest",
     "Tally",
+    "as_quality",
     "dumps",
     "instant_text",
     "load",
@@ -44,8 +47,7 @@ FORMAT = 1
 _LARGEST = 64 * 2**20
 
 _Count = Annotated[int, msgspec.Meta(ge=0)]
-_ROLE = re.compile(r"objects|quarantine|[a-z][a-z0-9_]{0,31}(\.outside)?")
-_HASH = re.compile(r"[0-9a-f]{64}")
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,31}(\.outside)?-[0-9a-f]{16}\.(parquet|ndjson)")
 
 
 class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
@@ -119,14 +121,27 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """Every file but this one."""
     counts: Tally = Tally()
     """What it holds."""
-    quality: dict[str, Any] = {}
-    """Nulls by table, column and reason; quarantined lines by reason; schema versions; notes."""
+    quality_json: msgspec.Raw = msgspec.field(
+        default_factory=lambda: as_quality({}), name="quality"
+    )
+    """The object `quality`, undecoded; `as_quality` makes it."""
     table_versions: dict[str, str] = {}
     """Version of each table, major.minor."""
     options: str = ""
     """Hash of the options that change rows."""
     library: str = ""
     """Version of the library that wrote it."""
+
+    @property
+    def quality(self) -> dict[str, Any]:
+        """Nulls by table, column and reason; quarantined lines by reason; schema versions; notes.
+
+        Decoded when asked for: it is the larger half of a manifest, and readers do not need it.
+        """
+        decoded: dict[str, Any] = _QUALITY_DECODER.decode(self.quality_json)
+        if as_quality(decoded) != self.quality_json:
+            raise _damaged(self.key, "its quality figures are not as they are written")
+        return decoded
 
 
 class _Format(msgspec.Struct):
@@ -135,9 +150,15 @@ class _Format(msgspec.Struct):
 
 _ENCODER = msgspec.json.Encoder(order="sorted")
 _DECODER = msgspec.json.Decoder(Manifest)
+_QUALITY_DECODER = msgspec.json.Decoder(dict[str, Any])
 _FORMAT_DECODER = msgspec.json.Decoder(_Format)
 # `checksum` sorts before every other field, so the text without it is a slice.
 _HEAD = len('{"checksum":"') + 64 + len('",')
+
+
+def as_quality(figures: Mapping[str, Any]) -> msgspec.Raw:
+    """Give quality figures as a manifest carries them: canonical JSON."""
+    return msgspec.Raw(_ENCODER.encode(dict(figures)))
 
 
 def instant_text(instant: datetime) -> str:
@@ -213,10 +234,9 @@ def loads(data: bytes, *, key: str | None = None, identity: str | None = None) -
 
 def misnamed(file: File) -> str | None:
     """Say why a file's name is not the one that follows from its content, or None."""
-    if _ROLE.fullmatch(file.role) is None or _HASH.fullmatch(file.sha256) is None:
-        return f"it has a file of role {file.role!r} and hash {file.sha256!r}"
     suffix = "ndjson" if file.role == "quarantine" else "parquet"
-    if file.name != f"{file.role}-{file.sha256[:16]}.{suffix}":
+    expected = f"{file.role}-{file.sha256[:16]}.{suffix}"
+    if file.name != expected or _NAME.fullmatch(expected) is None:
         return f"it names a file {file.name!r}, which is none of a partition"
     return None
 
@@ -249,9 +269,9 @@ def _way_out(key: str | None) -> str:
 
 
 @lru_cache(maxsize=1024)
-def _parents_are_folders(parent: Path) -> None:
+def _parents_are_folders(parent: str) -> None:
     # Remembered, for a day's parents are those of its neighbours; writing looks every time.
-    refuse_links(parent, 5)
+    refuse_links(Path(parent), 5)
 
 
 def load(layout: Layout, key: str) -> Manifest | None:
@@ -264,12 +284,15 @@ def load(layout: Layout, key: str) -> Manifest | None:
     CacheError
         A newer library wrote it, the partition lies behind a link, or the disk gave an error.
     """
-    path = layout.manifest(check_key(key))
+    # Text, not paths: a range of years opens thousands of manifests, and pathlib would cost more
+    # than reading and checking them.
+    folder = f"{layout.root}/{layout.tree}/{check_key(key)}"
+    path = f"{folder}/{MANIFEST}"
     try:
-        _parents_are_folders(path.parent.parent)
-        refuse_links(path.parent, 1)
+        _parents_are_folders(folder.rpartition("/")[0])
+        refuse_links(folder, 1)
         with open_plain(path) as file:
-            data = file.read(_LARGEST)
+            data = file.read(min(os.fstat(file.fileno()).st_size + 1, _LARGEST))
     except (FileNotFoundError, NotADirectoryError):
         return None
     except CacheError:
