@@ -1,0 +1,369 @@
+"""How one raw value becomes one cell: readers as values.
+
+A reader is data (which element, which enumeration) plus ``one``, the exact rule for a single value.
+``tables.convert`` reads whole columns at once where all values are ordinary, and calls ``one`` for
+the rest; a property test holds both equal.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Final
+
+from intake_cvpilot.decode import stamps
+from intake_cvpilot.decode.j2735 import Element, mass
+from intake_cvpilot.decode.leftover import says_nothing
+
+__all__ = [
+    "Bits",
+    "Flag",
+    "Integer",
+    "Mass",
+    "Name",
+    "Number",
+    "Odd",
+    "Opaque",
+    "Reader",
+    "Stamp",
+    "Structs",
+    "Text",
+    "fold",
+    "number",
+]
+
+DIGITS: Final = 7
+"""Decimals to which a published number is rounded after a change of unit."""
+_NUMBER: Final = re.compile(r"\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\s*", re.ASCII)
+
+
+class Odd(Exception):  # noqa: N818 - an outcome of reading, counted by its reason
+    """A value that gives a null cell.
+
+    ``args[0]`` is the reason: ``missing``, ``unavailable`` and ``artefact`` say nothing and are only
+    counted; any other (``unreadable``, ``out_of_range``, ``no_zone``) also goes to ``extra``.
+    """
+
+    @property
+    def reason(self) -> str:
+        """The reason, as counted."""
+        return str(self.args[0])
+
+
+class Reader:
+    """Reads one raw value.  Frozen dataclasses below; ``one`` is the rule."""
+
+    def one(self, raw: Any) -> Any:
+        """The cell's value.
+
+        Raises
+        ------
+        Odd
+            When the cell is null.
+        """
+        raise NotImplementedError
+
+
+def number(raw: Any) -> int | float:
+    """A JSON number, or text that is one.
+
+    Raises
+    ------
+    Odd
+        ``missing`` or ``unreadable``.
+    """
+    kind = type(raw)
+    if kind is int or kind is float:
+        return raw  # type: ignore[no-any-return]
+    if says_nothing(raw):
+        raise Odd("missing")
+    if kind is not str or not _NUMBER.fullmatch(raw):
+        raise Odd("unreadable")
+    text = raw.strip()
+    try:
+        value: int | float = int(text) if text.lstrip("+-").isdigit() else float(text)
+    except ValueError:
+        # Python refuses integers of more than 4,300 digits.
+        raise Odd("out_of_range") from None
+    if isinstance(value, float) and not math.isfinite(value):
+        raise Odd("out_of_range")
+    return value
+
+
+@dataclass(frozen=True)
+class Number(Reader):
+    """A measured quantity in SI units or degrees.
+
+    ``scale`` None: raw integers of the standard, times the element's step.  Otherwise a published
+    number whose unit is ``scale`` times the column's (1 for SI).
+    """
+
+    element: Element
+    """The J2735 data element: range, sentinels and step."""
+    scale: Any = None
+    """None for raw integers, else the published unit as a Fraction (or 1) of the column's."""
+
+    @cached_property
+    def step(self) -> float:
+        """What one raw unit is in the numbers as published."""
+        return 1.0 if self.scale is None else float(self.element.step / self.scale)
+
+    @cached_property
+    def low(self) -> float:
+        """The lowest number as published that is read, a quarter of a step of tolerance included."""
+        return float(self.element.low * self.step - self.step / 4)
+
+    @cached_property
+    def high(self) -> float:
+        """The highest number as published that is read, tolerance included."""
+        return float(self.element.high * self.step + self.step / 4)
+
+    @cached_property
+    def sentinels(self) -> tuple[float, ...]:
+        """The numbers as published that mean "not available"."""
+        return tuple(sorted(raw * self.step for raw in self.element.unavailable))
+
+    @cached_property
+    def factor(self) -> tuple[float, float]:
+        """The value is ``rint(x * factor[0]) / factor[1]`` (published) or ``x * [0] / [1]`` (raw)."""
+        if self.scale is None:
+            return float(self.element.step.numerator), float(self.element.step.denominator)
+        return float(self.scale * 10**DIGITS), float(10**DIGITS)
+
+    def one(self, raw: Any) -> float:
+        """See :class:`Reader`."""
+        x = number(raw)
+        if any(abs(x - sentinel) <= self.step / 4 for sentinel in self.sentinels):
+            raise Odd("unavailable")
+        if not self.low <= x <= self.high:
+            raise Odd("out_of_range")
+        if self.scale is None:
+            if x != int(x):
+                raise Odd("unreadable")
+            return float(x) * self.factor[0] / self.factor[1]
+        if self.scale == 1:
+            return float(x)
+        return round(float(x) * self.factor[0]) / self.factor[1]
+
+
+@dataclass(frozen=True)
+class Integer(Reader):
+    """A whole number within bounds."""
+
+    low: int = -(2**63)
+    """Lowest value, inclusive."""
+    high: int = 2**63 - 1
+    """Highest value, inclusive."""
+    unavailable: frozenset[int] = frozenset()
+    """Values that say nothing."""
+
+    @classmethod
+    def of(cls, element: Element) -> Integer:
+        """The reader of an element that counts or names."""
+        return cls(element.low, element.high, element.unavailable)
+
+    def one(self, raw: Any) -> int:
+        """See :class:`Reader`."""
+        x = number(raw)
+        if x != int(x):
+            raise Odd("unreadable")
+        if x in self.unavailable:
+            raise Odd("unavailable")
+        if not self.low <= x <= self.high:
+            raise Odd("out_of_range")
+        return int(x)
+
+
+@dataclass(frozen=True)
+class Mass(Reader):
+    """A vehicle mass in kg: ``steps`` of the standard (THEA, NYC), or kg as decoded (WYDOT)."""
+
+    steps: bool
+    """Whether raw values are steps."""
+
+    def one(self, raw: Any) -> float:
+        """See :class:`Reader`."""
+        x = number(raw)
+        if self.steps:
+            if x != int(x):
+                raise Odd("unreadable")
+            if x == 255:
+                raise Odd("unavailable")
+            if not 0 <= x <= 254:
+                raise Odd("out_of_range")
+            return float(mass(int(x)) or 0)
+        if x == 170001:
+            return 170000.0
+        if not 0 <= x <= 170000:
+            raise Odd("out_of_range")
+        return float(x)
+
+
+@dataclass(frozen=True)
+class Text(Reader):
+    """Text as published."""
+
+    width: int = 0
+    """An integer is filled with zeros to this many characters: the archive turned text into it."""
+    upper: bool = False
+    """Whether letters become capitals."""
+    null: frozenset[str] = frozenset()
+    """Texts that say nothing."""
+
+    def one(self, raw: Any) -> str:
+        """See :class:`Reader`."""
+        if says_nothing(raw):
+            raise Odd("missing")
+        if type(raw) is int and raw >= 0:
+            raw = str(raw)
+            raw = raw.zfill(self.width)
+        if type(raw) is not str:
+            raise Odd("unreadable")
+        if raw in self.null:
+            raise Odd("unavailable")
+        return raw.upper() if self.upper else raw
+
+
+def fold(name: str) -> str:
+    """A name without what the spellings of it differ in: case, ``-`` and ``_``."""
+    return name.strip().replace("-", "").replace("_", "").lower()
+
+
+@dataclass(frozen=True)
+class Name(Reader):
+    """A name of an enumeration, from text or from an object of one key (``{"off": null}``)."""
+
+    names: tuple[str, ...]
+    """The enumeration, as the column writes it."""
+    null: frozenset[str] = frozenset({"unavailable"})
+    """Names that say nothing, folded."""
+    artefact: frozenset[str] = frozenset()
+    """Names that a decoder wrote in error, folded."""
+    known: Mapping[str, str] = field(init=False, repr=False, compare=False)
+    """Folded name to name."""
+
+    def __post_init__(self) -> None:
+        """Fold the names once."""
+        object.__setattr__(self, "known", {fold(name): name for name in self.names})
+
+    def one(self, raw: Any) -> str:
+        """See :class:`Reader`."""
+        if type(raw) is dict and len(raw) == 1 and says_nothing(next(iter(raw.values()))):
+            raw = next(iter(raw))
+        if says_nothing(raw):
+            raise Odd("missing")
+        if type(raw) is not str:
+            raise Odd("unreadable")
+        name = fold(raw)
+        if name in self.artefact:
+            raise Odd("artefact")
+        if name in self.known:
+            return self.known[name]
+        raise Odd("unavailable" if name in self.null else "out_of_range")
+
+
+@dataclass(frozen=True)
+class Flag(Reader):
+    """True or false, as a literal, as text or as an object of one key."""
+
+    def one(self, raw: Any) -> bool:
+        """See :class:`Reader`."""
+        if type(raw) is bool:
+            return raw
+        if type(raw) is dict and len(raw) == 1 and says_nothing(next(iter(raw.values()))):
+            raw = next(iter(raw))
+        if says_nothing(raw):
+            raise Odd("missing")
+        if type(raw) is str and raw.strip().lower() in ("true", "false"):
+            return raw.strip().lower() == "true"
+        raise Odd("unreadable")
+
+
+@dataclass(frozen=True)
+class Stamp(Reader):
+    """A time stamp with an offset or ``Z``, as microseconds since 1970 UTC."""
+
+    def one(self, raw: Any) -> int:
+        """See :class:`Reader`."""
+        return self.noted(raw)[0]
+
+    def noted(self, raw: Any) -> tuple[int, tuple[str, ...]]:
+        """The instant and what was odd about it."""
+        if says_nothing(raw):
+            raise Odd("missing")
+        moment = stamps.parse(raw) if type(raw) is str else None
+        if moment is None:
+            raise Odd("unreadable")
+        if moment.offset is None:
+            raise Odd("no_zone")
+        return moment.wall - moment.offset, moment.notes
+
+
+@dataclass(frozen=True)
+class Bits(Reader):
+    """A bit string as the list of the names that are set, bit 0 first.
+
+    Read from an object of flags, from text of ``0`` and ``1`` (bit 0 first), or from left-aligned
+    hexadecimal as ``{"value": ..., "length": ...}``.
+    """
+
+    names: tuple[str, ...]
+    """The name of each bit."""
+
+    def one(self, raw: Any) -> list[str]:
+        """See :class:`Reader`."""
+        if says_nothing(raw):
+            raise Odd("missing")
+        if type(raw) is dict and set(raw) == {"value", "length"}:
+            return self._hexadecimal(raw["value"], raw["length"])
+        if type(raw) is dict:
+            return self._flags(raw)
+        if type(raw) is str and not raw.strip("01"):
+            return self._set([bit == "1" for bit in raw])
+        raise Odd("unreadable")
+
+    def _flags(self, raw: dict[str, Any]) -> list[str]:
+        flags = {}
+        for name, value in raw.items():
+            try:
+                flags[name] = Flag().one(value)
+            except Odd as odd:
+                if odd.reason != "missing":
+                    raise
+        if any(flags[name] for name in set(flags) - set(self.names)):
+            raise Odd("out_of_range")
+        return [name for name in self.names if flags.get(name)]
+
+    def _hexadecimal(self, value: Any, length: Any) -> list[str]:
+        size = Integer(1, 64).one(length)
+        if type(value) is not str or not re.fullmatch(r"[0-9A-Fa-f]{1,16}", value):
+            raise Odd("unreadable")
+        if size > 4 * len(value):
+            raise Odd("out_of_range")
+        bits = bin(int(value, 16))[2:].zfill(4 * len(value))
+        return self._set([bit == "1" for bit in bits[:size]])
+
+    def _set(self, bits: list[bool]) -> list[str]:
+        if any(bits[len(self.names) :]):
+            raise Odd("out_of_range")
+        return [name for name, bit in zip(self.names, bits, strict=False) if bit]
+
+
+@dataclass(frozen=True)
+class Structs(Reader):
+    """A list of objects, each with the same few values; a lone object is a list of one."""
+
+    fields: tuple[tuple[str, str, Reader], ...]
+    """Name in the column, key in the record, reader; keys that are left over go to ``extra``."""
+
+
+@dataclass(frozen=True)
+class Opaque(Reader):
+    """Any value, kept as it is for a rule of the table."""
+
+    def one(self, raw: Any) -> Any:
+        """See :class:`Reader`."""
+        return raw

@@ -1,0 +1,95 @@
+"""User names and passwords out of whatever is kept: ``extra`` and the quarantine.
+
+TIM records carry the sign-on names of roadside units.  A value is replaced when its *key* looks like
+a user name or a password, in decoded values and in raw bytes that nobody could decode.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, Final
+
+__all__ = ["HIDDEN", "is_secret", "redact", "redact_bytes"]
+
+HIDDEN: Final = "***"
+_SECRET: Final = (
+    r"user[\W_]*name|password|passwd|passphrase|passcode|\bpwd\b|_pwd|rsu_?user|^user$|^login$"
+    r"|credential|secret|api[\W_]*key"
+)
+_KEY: Final = re.compile(_SECRET, re.IGNORECASE)
+# A quoted string (either kind of quotes, perhaps torn off at the end) or a bare word.
+_WORD: Final = re.compile(rb'"(?:[^"\\]|\\.)*"?|\'(?:[^\'\\]|\\.)*\'?|[\w.-]+', re.DOTALL)
+_AFTER_KEY: Final = re.compile(rb"\s*[:=>]\s*")
+
+
+def is_secret(key: str) -> bool:
+    """Whether a key looks like that of a user name or a password."""
+    return _KEY.search(key) is not None
+
+
+def redact(value: Any) -> Any:
+    """The decoded value with the values of secret keys replaced, at any depth."""
+    if isinstance(value, dict):
+        return {
+            key: HIDDEN if is_secret(key) and not _is_nothing(inner) else redact(inner)
+            for key, inner in value.items()
+        }
+    if isinstance(value, list):
+        return [redact(inner) for inner in value]
+    return value
+
+
+def _is_nothing(value: Any) -> bool:
+    return value is None or value == "" or value == {} or value == []
+
+
+def redact_bytes(data: bytes) -> tuple[bytes, int]:
+    """Raw bytes with the values of secret keys replaced, and how many were.
+
+    Works on bytes that are no JSON: it goes by words, not by structure.
+    """
+    if _KEY.search(data.decode("latin-1")) is None and b"\\u" not in data:
+        return data, 0
+    pieces: list[bytes] = []
+    done = count = position = 0
+    while found := _WORD.search(data, position):
+        position = found.end()
+        after = _AFTER_KEY.match(data, position)
+        if after is None or not is_secret(_text(found.group())):
+            continue
+        start, end = after.end(), _end_of_value(data, after.end())
+        if end > start:
+            pieces += [data[done:start], b'"' + HIDDEN.encode() + b'"']
+            done = position = end
+            count += 1
+    return (b"".join([*pieces, data[done:]]), count) if count else (data, 0)
+
+
+def _text(word: bytes) -> str:
+    """The word as text, its JSON escapes read."""
+    try:
+        return str(json.loads(word))
+    except ValueError:
+        return word.strip(b"\"'").decode("latin-1")
+
+
+def _end_of_value(data: bytes, start: int) -> int:
+    """Where the value that begins at ``start`` ends; an unclosed one ends with the data."""
+    opening = data[start : start + 1]
+    if opening not in (b"{", b"["):
+        found = _WORD.match(data, start)
+        if found is None:
+            found = re.compile(rb"[^,}\]\s]*").match(data, start)
+        return found.end() if found else start
+    level, position = 0, start
+    token = re.compile(rb'"(?:[^"\\]|\\.)*"?|[\[\]{}]', re.DOTALL)
+    while found := token.search(data, position):
+        position = found.end()
+        if found.group() in (b"{", b"["):
+            level += 1
+        elif found.group() in (b"}", b"]"):
+            level -= 1
+            if level == 0:
+                return position
+    return len(data)

@@ -1,0 +1,189 @@
+"""One line of bytes to one JSON object, or a named reason why not.
+
+The decoder is msgspec, which refuses NaN, overflow, lone surrogates, invalid UTF-8 and trailing
+content.  Two things are added: duplicate keys and a limit on nesting that does not depend on how
+deep the interpreter's stack happens to be.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from typing import Any, Final
+
+import msgspec
+
+__all__ = ["MAX_DEPTH", "Rejected", "parse"]
+
+MAX_DEPTH: Final = 128
+"""Deepest nesting that is read; the archive's own records reach about 25."""
+
+_decode = msgspec.json.Decoder().decode
+_encode = msgspec.json.Encoder().encode
+_NOT_BRACKETS: Final = bytes(byte for byte in range(256) if byte not in b"[]{}")
+_STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"')
+
+
+class Rejected(Exception):  # noqa: N818 - an outcome of decoding, counted by its reason
+    """A frame that cannot become a record; it goes to the quarantine, never to a caller.
+
+    Attributes
+    ----------
+    reason : str
+        A stable name, counted in the manifest.
+    detail : str
+        One sentence for people.  Holds no value of the record.
+    """
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(reason, detail)
+        self.reason = reason
+        self.detail = detail
+
+
+def parse(data: bytes) -> dict[str, Any]:
+    """Decode one JSON object strictly.
+
+    Raises
+    ------
+    Rejected
+        With the reason ``not_json``, ``not_object``, ``invalid_utf8``, ``duplicate_key``,
+        ``not_finite``, ``out_of_range``, ``lone_surrogate`` or ``too_deep``.
+    """
+    if data.count(b"{") + data.count(b"[") > MAX_DEPTH and _depth(data) > MAX_DEPTH:
+        raise Rejected("too_deep", f"nested deeper than {MAX_DEPTH}")
+    try:
+        record = _decode(data)
+    except RecursionError:
+        record = _apart(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise _reason(data) from error
+    if type(record) is not dict:
+        raise Rejected("not_object", f"a JSON {_kind(record)}, not an object")
+    if _loses_keys(data, record):
+        raise Rejected("duplicate_key", "an object has the same key twice")
+    return record
+
+
+def _loses_keys(data: bytes, record: dict[str, Any]) -> bool:
+    """Whether decoding dropped a member: every dropped member takes quotes with it.
+
+    Exact, because encoding writes two quotes for each string and ``\\"`` for each quote within one,
+    as the source did unless it wrote a quote as ``\\u0022``.
+    """
+    if b"\\" not in data or b"\\u0022" not in data:
+        try:
+            return data.count(b'"') != _encode(record).count(b'"')
+        except (RecursionError, OverflowError, ValueError):
+            pass
+    seen: list[bool] = []
+
+    def pairs(items: list[tuple[str, Any]]) -> None:
+        seen.append(len({key for key, _ in items}) != len(items))
+
+    _run_apart(
+        lambda: json.loads(
+            data, object_pairs_hook=pairs, parse_int=lambda _: 0, parse_float=lambda _: 0
+        )
+    )
+    return any(seen)
+
+
+def _depth(data: bytes) -> int:
+    """Depth of nesting, exact up to the limit and beyond it only known to be more.
+
+    Peels the innermost pairs of brackets, one level of the whole line at a time.
+    """
+    brackets = data.translate(None, _NOT_BRACKETS)
+    for attempt in (brackets, None):
+        if attempt is None:
+            # Brackets within strings are in the way: take the strings out first.
+            attempt = _STRING.sub(b"", data).translate(None, _NOT_BRACKETS)
+        for level in range(MAX_DEPTH + 1):
+            if not attempt:
+                return level
+            peeled = attempt.replace(b"[]", b"").replace(b"{}", b"")
+            if len(peeled) == len(attempt):
+                break
+            attempt = peeled
+    # Unbalanced, so no JSON: the plain depth of its opening brackets decides the reason only.
+    deepest = level = 0
+    for byte in attempt:
+        level += 1 if byte in b"[{" else -1
+        deepest = max(deepest, level)
+        if deepest > MAX_DEPTH:
+            break
+    return deepest
+
+
+def _apart(data: bytes) -> Any:
+    """Decode on a fresh stack: the caller's own stack was too deep for a line within the limit."""
+    return _run_apart(lambda: _decode(data))
+
+
+def _run_apart(work: Any) -> Any:
+    outcome: list[Any] = []
+
+    def run() -> None:
+        try:
+            outcome.append((True, work()))
+        except Exception as error:
+            outcome.append((False, error))
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    done, value = outcome[0]
+    if done:
+        return value
+    if isinstance(value, (msgspec.MsgspecError, ValueError)):
+        raise Rejected("not_json", "not valid JSON") from value
+    raise value
+
+
+def _kind(value: object) -> str:
+    names = {list: "array", str: "string", int: "number", float: "number", bool: "literal"}
+    return names.get(type(value), "null")
+
+
+class _Named(ValueError):
+    """Raised within json.loads to name the first thing that strict JSON forbids."""
+
+
+def _reason(data: bytes) -> Rejected:
+    """The precise reason for what the fast decoder refused; only bad lines pay for it."""
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return Rejected("invalid_utf8", f"invalid UTF-8 at byte {error.start}")
+
+    def constant(name: str) -> None:
+        raise _Named("not_finite", f"{name} is no JSON number")
+
+    def whole(digits: str) -> int:
+        if len(digits) > 4300:
+            raise _Named("out_of_range", f"an integer of {len(digits)} characters")
+        return 0
+
+    def real(digits: str) -> float:
+        value = float(digits)
+        if value in (float("inf"), float("-inf")):
+            raise _Named("out_of_range", "a number beyond the range of a double")
+        return value
+
+    try:
+        value = json.loads(text, parse_constant=constant, parse_int=whole, parse_float=real)
+    except _Named as named:
+        return Rejected(*named.args)
+    except json.JSONDecodeError as error:
+        return Rejected("not_json", f"{error.msg} at character {error.pos}")
+    except (ValueError, RecursionError):
+        return Rejected("not_json", "not valid JSON")
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return Rejected("lone_surrogate", "half of a surrogate pair")
+    except (ValueError, RecursionError):
+        pass
+    return Rejected("not_json", "not valid JSON")

@@ -1,0 +1,351 @@
+"""Whole columns of raw values to Arrow arrays.
+
+Each reader kind has a fast way for columns of ordinary values, done by Arrow and numpy; any value
+that is not ordinary goes through ``reader.one``, which is the rule.  Both give the same cells.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from intake_cvpilot.decode.leftover import says_nothing
+from intake_cvpilot.decode.readers import (
+    Bits,
+    Flag,
+    Integer,
+    Mass,
+    Name,
+    Number,
+    Odd,
+    Reader,
+    Stamp,
+    Structs,
+    Text,
+)
+from intake_cvpilot.tables.column import TIMESTAMP
+
+__all__ = ["Converted", "convert"]
+
+_NULL: Final = type(None)
+_SILENT: Final = frozenset({"missing", "unavailable", "artefact"})
+_STAMP: Final = (
+    r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
+    r"(\.[0-9]{1,6})?Z(\[UTC\])?$"
+)
+
+
+@dataclass(slots=True)
+class Converted:
+    """A column of cells and what was odd about its raw values."""
+
+    array: pa.Array
+    """The cells."""
+    reasons: Counter[str] = field(default_factory=Counter)
+    """How many cells are null for which reason."""
+    odd: list[tuple[int, tuple[str | int, ...], Any]] = field(default_factory=list)
+    """Row, path below the cell's own, raw value: what has to go to ``extra``."""
+    notes: Counter[str] = field(default_factory=Counter)
+    """How many values were read in spite of which oddity."""
+
+
+def convert(reader: Reader, values: Sequence[Any]) -> Converted:
+    """Read a column.
+
+    Parameters
+    ----------
+    reader : Reader
+        The rule.
+    values : sequence
+        Raw values, None where absent.
+
+    Returns
+    -------
+    Converted
+        An array of float64, int64, bool, string, timestamp or list, by the kind of reader.
+    """
+    kinds = set(map(type, values))
+    if kinds <= {_NULL} and type(reader) in _TYPES:
+        reasons: Counter[str] = Counter(missing=len(values)) if values else Counter()
+        return Converted(pa.nulls(len(values), _TYPES[type(reader)]), reasons)
+    return _WAYS[type(reader)](reader, values, kinds)
+
+
+def _each(reader: Reader, values: Sequence[Any], kind: pa.DataType) -> Converted:
+    """Every value by the rule."""
+    done = Converted(pa.nulls(0, kind))
+    done.array = pa.array(
+        [_one(reader, row, raw, done) for row, raw in enumerate(values)], type=kind
+    )
+    return done
+
+
+def _one(reader: Reader, row: int, raw: Any, done: Converted) -> Any:
+    if raw is None:
+        done.reasons["missing"] += 1
+        return None
+    try:
+        if type(reader) is Stamp:
+            value, notes = reader.noted(raw)
+            done.notes.update(notes)
+            return value
+        return reader.one(raw)
+    except Odd as odd:
+        done.reasons[odd.reason] += 1
+        if odd.reason not in _SILENT:
+            done.odd.append((row, (), raw))
+        return None
+
+
+def _number(reader: Number, values: Sequence[Any], kinds: set[type]) -> Converted:
+    plain = _plain(values, kinds)
+    if plain is None:
+        return _each(reader, values, pa.float64())
+    done = Converted(plain)
+    missing = plain.null_count
+    if missing:
+        done.reasons["missing"] = missing
+    x = plain.to_numpy(zero_copy_only=False)
+    with np.errstate(invalid="ignore"):
+        ordinary = (x >= reader.low) & (x <= reader.high)
+        for sentinel in reader.sentinels:
+            if reader.low - reader.step <= sentinel <= reader.high + reader.step:
+                ordinary &= np.abs(x - sentinel) > reader.step / 4
+        if reader.scale is None:
+            ordinary &= x == np.rint(x)
+            cells = x * reader.factor[0] / reader.factor[1]
+        elif reader.scale == 1:
+            cells = x
+        else:
+            cells = np.rint(x * reader.factor[0]) / reader.factor[1]
+    strange = np.flatnonzero(~ordinary) if missing == 0 else np.flatnonzero(~ordinary & ~np.isnan(x))
+    if len(strange) == 0 and missing == 0:
+        done.array = pa.array(cells)
+        return done
+    if len(strange):
+        if cells is x:
+            cells = x.copy()
+        for row in strange.tolist():
+            value = _one(reader, row, values[row], done)
+            cells[row] = np.nan if value is None else value
+    done.array = pa.array(cells, from_pandas=True)
+    return done
+
+
+def _plain(values: Sequence[Any], kinds: set[type]) -> pa.Array | None:
+    """The values as float64 if all are numbers, or all are text of plain numbers; else None."""
+    try:
+        if kinds <= {float, int, _NULL}:
+            return pa.array(values, type=pa.float64())
+        if kinds <= {str, _NULL}:
+            cast = pc.cast(pa.array(values, type=pa.string()), pa.float64())
+            return cast if pc.all(pc.is_finite(cast)).as_py() else None
+    except (pa.ArrowInvalid, OverflowError):
+        pass
+    return None
+
+
+def _integer(reader: Integer, values: Sequence[Any], kinds: set[type]) -> Converted:
+    if not kinds <= {int, _NULL}:
+        if kinds <= {str, _NULL}:
+            return _unique(reader, values, pa.int64())
+        return _each(reader, values, pa.int64())
+    try:
+        array = pa.array(values, type=pa.int64())
+    except (pa.ArrowInvalid, OverflowError):
+        return _each(reader, values, pa.int64())
+    bounds = pc.min_max(array).as_py()
+    if bounds["min"] is not None and (
+        bounds["min"] < reader.low
+        or bounds["max"] > reader.high
+        or any(bounds["min"] <= value <= bounds["max"] for value in reader.unavailable)
+    ):
+        return _each(reader, values, pa.int64())
+    done = Converted(array)
+    if array.null_count:
+        done.reasons["missing"] = array.null_count
+    return done
+
+
+def _unique(reader: Reader, values: Sequence[Any], kind: pa.DataType) -> Converted:
+    """Text: each distinct value once by the rule."""
+    codes = pa.array(values, type=pa.string()).dictionary_encode()
+    read = _each(reader, codes.dictionary.to_pylist(), kind)
+    if not read.odd and not read.reasons and codes.null_count == 0 and not read.notes:
+        return Converted(read.array.take(codes.indices))
+    if not read.odd and not read.reasons and not read.notes:
+        done = Converted(read.array.take(codes.indices))
+        done.reasons["missing"] = codes.null_count
+        return done
+    return _each(reader, values, kind)
+
+
+def _text(reader: Text, values: Sequence[Any], kinds: set[type]) -> Converted:
+    if kinds <= {str, _NULL}:
+        return _silent_unique(reader, values, pa.string())
+    return _each(reader, values, pa.string())
+
+
+def _silent_unique(reader: Reader, values: Sequence[Any], kind: pa.DataType) -> Converted:
+    """Like ``_unique``, with values that say nothing counted by how often they occur."""
+    codes = pa.array(values, type=pa.string()).dictionary_encode()
+    distinct = codes.dictionary.to_pylist()
+    read = _each(reader, distinct, kind)
+    if read.odd or read.notes:
+        return _each(reader, values, kind)
+    done = Converted(read.array.take(codes.indices))
+    if codes.null_count:
+        done.reasons["missing"] = codes.null_count
+    if read.reasons:
+        often = np.bincount(
+            codes.indices.drop_null().to_numpy(zero_copy_only=False), minlength=len(distinct)
+        )
+        for code in np.flatnonzero(pc.is_null(read.array).to_numpy(zero_copy_only=False)).tolist():
+            alone = Converted(read.array)
+            _one(reader, 0, distinct[code], alone)
+            for reason in alone.reasons:
+                done.reasons[reason] += int(often[code])
+    return done
+
+
+def _flag(reader: Flag, values: Sequence[Any], kinds: set[type]) -> Converted:
+    if not kinds <= {bool, _NULL}:
+        return _each(reader, values, pa.bool_())
+    done = Converted(pa.array(values, type=pa.bool_()))
+    if done.array.null_count:
+        done.reasons["missing"] = done.array.null_count
+    return done
+
+
+def _stamp(reader: Stamp, values: Sequence[Any], kinds: set[type]) -> Converted:
+    if not kinds <= {str, _NULL}:
+        return _instants(_each(reader, values, pa.int64()))
+    written = pa.array(values, type=pa.string())
+    plain = pc.match_substring_regex(written, _STAMP)
+    if not pc.all(plain, min_count=0).as_py():
+        return _some_stamps(reader, values, plain)
+    done = Converted(_cast_stamps(written))
+    if written.null_count:
+        done.reasons["missing"] = written.null_count
+    return done
+
+
+def _cast_stamps(written: pa.Array) -> pa.Array:
+    return pc.cast(pc.replace_substring(written, "[UTC]", ""), TIMESTAMP)
+
+
+def _some_stamps(reader: Stamp, values: Sequence[Any], plain: pa.Array) -> Converted:
+    """Stamps of which some are odd: those by the rule, the others at once."""
+    easy = pc.fill_null(plain, False).to_numpy(zero_copy_only=False)
+    hard = np.flatnonzero(~easy)
+    done = _each(reader, [values[row] for row in hard.tolist()], pa.int64())
+    done.odd = [(int(hard[row]), path, raw) for row, path, raw in done.odd]
+    cells = np.zeros(len(values), dtype=np.int64)
+    null = np.zeros(len(values), dtype=bool)
+    null[hard] = pc.is_null(done.array).to_numpy(zero_copy_only=False)
+    cells[hard] = pc.fill_null(done.array, 0).to_numpy()
+    some = pa.array([values[row] for row in np.flatnonzero(easy).tolist()], type=pa.string())
+    cells[easy] = _cast_stamps(some).cast(pa.int64()).to_numpy(zero_copy_only=False)
+    done.array = pa.array(cells, mask=null)
+    return _instants(done)
+
+
+def _instants(done: Converted) -> Converted:
+    done.array = done.array.cast(TIMESTAMP)
+    return done
+
+
+def _bits(reader: Bits, values: Sequence[Any], kinds: set[type]) -> Converted:
+    return _each(reader, values, pa.list_(pa.string()))
+
+
+def _structs(reader: Structs, values: Sequence[Any], kinds: set[type]) -> Converted:
+    """Lists of objects: the objects of all rows read as one set of columns."""
+    done = Converted(pa.nulls(0))
+    lists: list[list[Any]] = []
+    absent: list[bool] = []
+    for row, value in enumerate(values):
+        if type(value) is dict and value:
+            value = [value]
+        good = type(value) is list and bool(value)
+        absent.append(not good)
+        lists.append(value if good else [])
+        if not good:
+            nothing = says_nothing(value)
+            done.reasons["missing" if nothing else "unreadable"] += 1
+            if not nothing:
+                done.odd.append((row, (), value))
+    flat = [item for items in lists for item in items]
+    lengths = np.fromiter(map(len, lists), dtype=np.int64, count=len(lists))
+    ends = np.cumsum(lengths)
+    offsets = np.concatenate(([0], ends)).astype(np.int32)
+
+    def place(position: int) -> tuple[int, int]:
+        row = int(np.searchsorted(ends, position, side="right"))
+        return row, position - int(offsets[row])
+
+    if set(map(type, flat)) <= {dict}:
+        objects = flat
+    else:
+        objects = [item if type(item) is dict else {} for item in flat]
+        for position, item in enumerate(flat):
+            if type(item) is not dict and not says_nothing(item):
+                row, index = place(position)
+                done.reasons["unreadable"] += 0
+                done.odd.append((row, (index,), item))
+    columns = []
+    for name, key, inner in reader.fields:
+        read = convert(inner, [item.pop(key, None) for item in objects])
+        columns.append((name, read.array))
+        for position, path, raw in read.odd:
+            row, index = place(position)
+            done.odd.append((row, (index, key, *path), raw))
+        done.notes.update({f"{name}_{why}": n for why, n in read.reasons.items() if why != "missing"})
+    if any(objects):
+        for position, item in enumerate(objects):
+            if item:
+                row, index = place(position)
+                done.odd.extend((row, (index, key), raw) for key, raw in item.items())
+    struct = pa.StructArray.from_arrays(
+        [array for _, array in columns], fields=[pa.field(n, a.type) for n, a in columns]
+    )
+    mask = pa.array(absent, type=pa.bool_()) if any(absent) else None
+    done.array = pa.ListArray.from_arrays(pa.array(offsets), struct, mask=mask)
+    return done
+
+
+def _mass(reader: Mass, values: Sequence[Any], kinds: set[type]) -> Converted:
+    return _each(reader, values, pa.float64())
+
+
+_WAYS: Final[dict[type, Callable[[Any, Sequence[Any], set[type]], Converted]]] = {
+    Number: _number,
+    Integer: _integer,
+    Text: _text,
+    Name: lambda reader, values, kinds: (
+        _silent_unique(reader, values, pa.string())
+        if kinds <= {str, _NULL}
+        else _each(reader, values, pa.string())
+    ),
+    Flag: _flag,
+    Stamp: _stamp,
+    Bits: _bits,
+    Structs: _structs,
+    Mass: _mass,
+}
+_TYPES: Final[dict[type, pa.DataType]] = {
+    Number: pa.float64(),
+    Integer: pa.int64(),
+    Text: pa.string(),
+    Name: pa.string(),
+    Flag: pa.bool_(),
+    Stamp: TIMESTAMP,
+    Bits: pa.list_(pa.string()),
+    Mass: pa.float64(),
+}

@@ -1,0 +1,91 @@
+"""A block's rows of one table to one Parquet file, the same bytes for the same rows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from intake_cvpilot.tables.repeats import repeats
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from intake_cvpilot.tables.column import Table
+
+__all__ = ["ROW_GROUP", "finish", "write"]
+
+ROW_GROUP: Final = 16 * 2**10
+"""Rows of a row group: an hour of a day is a few of them, so that statistics prune."""
+_PLAIN: Final = frozenset({"bundle_id", "record_id", "serial_number", "line", "sec_mark"})
+
+
+def finish(chunks: Sequence[pa.Table], table: Table) -> pa.Table:
+    """Sort the rows of all chunks, mark repeats and give the table its types.
+
+    Parameters
+    ----------
+    chunks : sequence of pyarrow.Table
+        Rows as ``Sheet.convert`` gives them.
+    table : Table
+        The table.
+    """
+    rows = pa.concat_tables(chunks).combine_chunks()
+    # Nulls stand last by default.
+    order = pc.sort_indices(rows, sort_keys=[(name, "ascending") for name in table.order])
+    rows = rows.take(order).combine_chunks()
+    if "is_repeat" in table.names:
+        index = rows.schema.get_field_index("is_repeat")
+        rows = rows.set_column(index, rows.schema.field(index), pa.array(repeats(rows, table)))
+    arrays = [_typed(rows.column(column.name), column) for column in table.columns]
+    return pa.table(arrays, schema=table.schema)
+
+
+def _typed(values: pa.ChunkedArray, column: Any) -> pa.Array | pa.ChunkedArray:
+    if not column.is_enum:
+        return values
+    if column.categories is None:
+        return values.cast(pa.string()).combine_chunks().dictionary_encode()
+    known = pa.array(column.categories, type=pa.string())
+    codes = pc.index_in(values.combine_chunks(), value_set=known)
+    if codes.null_count != values.null_count:
+        raise ValueError(f"{column.name} holds a name beyond its closed list")
+    return pa.DictionaryArray.from_arrays(codes, known)
+
+
+def write(rows: pa.Table, path: Path, *, codec: str, level: int | None) -> None:
+    """Write a part; page checksums are on.
+
+    Parameters
+    ----------
+    rows : pyarrow.Table
+        Finished rows.
+    path : Path
+        File to write; it is removed when writing fails.
+    codec, level : str, int or None
+        Compression.  They change the bytes and nothing else.
+    """
+    plain = [name for name in rows.column_names if name not in _PLAIN]
+    flat = [
+        field.name
+        for field in rows.schema
+        if field.name in plain and not pa.types.is_nested(field.type)
+    ]
+    try:
+        pq.write_table(
+            rows,
+            path,
+            row_group_size=ROW_GROUP,
+            compression=codec,
+            compression_level=level,
+            write_page_checksum=True,
+            write_statistics=True,
+            use_dictionary=flat,
+            store_schema=True,
+        )
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise

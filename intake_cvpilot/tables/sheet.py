@@ -1,0 +1,178 @@
+"""A chunk of raw rows of one layout on its way to an Arrow table.
+
+Rows of many objects share a chunk, so that 20,000 objects of one record cost no more than one object
+of 20,000.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from intake_cvpilot.decode.leftover import extra, put
+from intake_cvpilot.decode.readers import Opaque
+from intake_cvpilot.decode.shape import Layout
+from intake_cvpilot.tables.column import Table
+from intake_cvpilot.tables.convert import convert
+
+__all__ = ["Origin", "Quality", "Rule", "Sheet"]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a record comes from."""
+
+    object_id: int
+    """The object's id."""
+    folder: int
+    """First instant of its folder hour, microseconds since 1970 UTC."""
+
+
+@dataclass(slots=True)
+class Quality:
+    """What was odd about the values of one table."""
+
+    nulls: dict[str, Counter[str]] = field(default_factory=dict)
+    """Null cells by column and reason."""
+    notes: Counter[str] = field(default_factory=Counter)
+    """Values that were read in spite of an oddity, by kind."""
+
+    def count(self, column: str, reason: str, number: int = 1) -> None:
+        """Count null cells."""
+        if number:
+            self.nulls.setdefault(column, Counter())[reason] += number
+
+
+class Sheet:
+    """Raw rows, then cells, then an Arrow table with the table's columns.
+
+    Rules read and write ``cells`` by column name; an input of rules has a name that begins with
+    ``_``.
+    """
+
+    def __init__(self, table: Table, layout: Layout, rules: Mapping[str, Rule]) -> None:
+        self.table = table
+        self.layout = layout
+        self.rules = [rules[name] for name in layout.rules]
+        self.cells: dict[str, Any] = {}
+        self.raw: dict[str, Sequence[Any]] = {}
+        self.quality = Quality()
+        self.rows: list[list[Any]] = []
+        self.leftovers: list[dict[str, Any]] = []
+        self.origins: list[Origin] = []
+        self.lines: list[int] = []
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def add(
+        self, values: list[Any], leftover: dict[str, Any], origin: Origin, line: int
+    ) -> None:
+        """Add a raw row."""
+        self.rows.append(values)
+        self.leftovers.append(leftover)
+        self.origins.append(origin)
+        self.lines.append(line)
+
+    def convert(self) -> pa.Table:
+        """The table of the rows, enumerations as plain text; the rows are gone afterwards."""
+        for cell, path, values in zip(
+            self.layout.cells,
+            self.layout.paths,
+            zip(*self.rows, strict=True),
+            strict=True,
+        ):
+            self.raw[cell.column] = values
+            if type(cell.reader) is Opaque:
+                continue
+            done = convert(cell.reader, values)
+            self.cells[cell.column] = done.array
+            for reason, number in done.reasons.items():
+                self.quality.count(cell.column, reason, number)
+            for note, number in done.notes.items():
+                self.quality.notes[note] += number
+            for row, below, raw in done.odd:
+                put(self.leftovers[row], (*path, *below), raw)
+        for rule in self.rules:
+            rule(self)
+        self._lineage()
+        arrays = [self._column(column.name) for column in self.table.columns]
+        self.rows, self.leftovers, self.origins, self.lines = [], [], [], []
+        return pa.table(arrays, schema=_plain(self.table.schema))
+
+    def _lineage(self) -> None:
+        self.cells["object_id"] = pa.array(
+            [origin.object_id for origin in self.origins], type=pa.int64()
+        )
+        self.cells["line"] = pa.array(self.lines, type=pa.int32())
+        self.cells["extra"] = pa.array(
+            [extra(left) if left else None for left in self.leftovers], type=pa.string()
+        )
+        if "is_repeat" in self.table.names:
+            self.cells["is_repeat"] = pa.array(np.zeros(len(self.lines), dtype=bool))
+
+    def _column(self, name: str) -> pa.Array:
+        kind = _plain_type(self.table.schema.field(name).type)
+        found = self.cells.get(name)
+        if found is None:
+            self.quality.count(name, "missing", len(self.lines))
+            return pa.nulls(len(self.lines), kind)
+        return found if found.type == kind else pc.cast(found, kind)
+
+    # What rules use.
+
+    def micros(self, name: str) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+        """A column of instants or integers as int64, and where it holds a value."""
+        array = self.cells.get(name)
+        if array is None:
+            return np.zeros(len(self.lines), np.int64), np.zeros(len(self.lines), bool)
+        good = pc.is_valid(array).to_numpy(zero_copy_only=False)
+        whole = array.cast(pa.int64())
+        return pc.fill_null(whole, 0).to_numpy(zero_copy_only=False), good
+
+    def numbers(self, name: str) -> npt.NDArray[np.float64]:
+        """A column as float64, NaN where null."""
+        array = self.cells.get(name)
+        if array is None:
+            return np.full(len(self.lines), np.nan)
+        return np.asarray(array.to_numpy(zero_copy_only=False), dtype=np.float64)
+
+    def valid(self, name: str) -> npt.NDArray[np.bool_]:
+        """Where a column holds a value."""
+        array = self.cells.get(name)
+        if array is None:
+            return np.zeros(len(self.lines), bool)
+        return np.asarray(pc.is_valid(array).to_numpy(zero_copy_only=False))
+
+    def blank(self, name: str, where: npt.NDArray[np.bool_], reason: str) -> None:
+        """Make cells null for a reason; cells that are null already keep theirs."""
+        array = self.cells.get(name)
+        if array is None or not where.any():
+            return
+        self.quality.count(name, reason, int((where & self.valid(name)).sum()))
+        self.cells[name] = pc.if_else(pa.array(where), pa.scalar(None, array.type), array)
+
+    def put_back(self, name: str, rows: Sequence[int]) -> None:
+        """Put the raw values of a cell back into the rows' ``extra``."""
+        index = [cell.column for cell in self.layout.cells].index(name)
+        for row in rows:
+            put(self.leftovers[row], self.layout.paths[index], self.raw[name][row])
+
+
+Rule = Callable[[Sheet], None]
+"""Computes columns of a sheet from its cells; named by layouts."""
+
+
+def _plain_type(kind: pa.DataType) -> pa.DataType:
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
+
+
+def _plain(schema: pa.Schema) -> pa.Schema:
+    return pa.schema([pa.field(f.name, _plain_type(f.type), f.nullable) for f in schema])
