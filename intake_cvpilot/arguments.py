@@ -63,7 +63,8 @@ def plain(given: Mapping[str, Any]) -> dict[str, Any]:
         name: plain_value(name, value)
         for name, value in given.items()
         if value is not UNSET
-        and not (isinstance(value, str) and value == "")
+        # Intake renders an unused parameter as nothing, and one that is None as itself.
+        and not (isinstance(value, str) and value in ("", f"{{{{ {name} }}}}"))
         and not (value is None and name not in LIFTED_BY_NONE)
     }
 

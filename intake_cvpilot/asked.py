@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,8 +29,8 @@ REQUEST = ("source", "message_type", "start", "end", "timezone", "weekday", "per
 class Asked:
     """Arguments of a source: as they were spelled, and what they mean."""
 
-    plain: Mapping[str, Any]
-    """As they were spelled, in values that YAML and pickle know; secrets have a masked repr."""
+    plain: Mapping[str, Any] = field(repr=False)
+    """As they were spelled, in values that YAML and pickle know; they may hold secrets."""
     request: Request | None
     """What they ask for; None as long as a bound is missing."""
     canonical: dict[str, Any]

@@ -53,20 +53,17 @@ def open_cvpilot(
     **options: Unpack[SourceOptions],
 ) -> dict[str, Any]:
     """Give the arguments by name; what the driver does not take is refused by name."""
-    names = {"source": source, "message_type": message_type, "start": start, "end": end}
-    return {**names, **options}
+    return {"source": source, "message_type": message_type, "start": start, "end": end, **options}
 
 
 class CVPilotSource(DataSource):  # type: ignore[misc]  # intake has no types
     """Messages of a source in a range, as a table.
 
-    Making a source reads and fetches nothing. A range that is complete is validated at once; one
-    that lacks a bound is an error when it is used, because Intake makes every entry with its
-    defaults before it passes on the caller's arguments.
+    Making a source fetches nothing. A complete range is validated at once, one that lacks a bound
+    when it is used: Intake makes every entry with its defaults first.
 
-    Sources are equal, and have equal dask tokens, when they ask for the same in the same way,
-    however it was spelled. Secrets in ``storage_options`` take no part in that, and are in no
-    repr, YAML, token or pickle.
+    Sources that ask for the same are equal and have equal dask tokens, however it was spelled.
+    Secrets take no part in that, and are in no repr, YAML, token or pickle.
 
     Parameters
     ----------
@@ -151,6 +148,12 @@ class CVPilotSource(DataSource):  # type: ignore[misc]  # intake has no types
         self._take(ask(state["kwargs"], state["lost"]), state["metadata"])
         self.name, self.description = state["name"], state["description"]
 
+    def __copy__(self) -> CVPilotSource:
+        return self.configure_new()  # a pickle, which copies are made by otherwise, lacks secrets
+
+    def __deepcopy__(self, memo: Any) -> CVPilotSource:
+        return self.configure_new()
+
     def _yaml(self) -> dict[str, Any]:
         data: dict[str, Any] = super()._yaml()
         if self._asked.left_out:
@@ -164,8 +167,7 @@ class CVPilotSource(DataSource):  # type: ignore[misc]  # intake has no types
     def describe(self) -> dict[str, Any]:
         """Give the catalog entry's description, or the same for a source made without one."""
         if self._entry is not None:
-            found: dict[str, Any] = super().describe()
-            return found
+            return super().describe()  # type: ignore[no-any-return]
         return {
             "name": self.name,
             "container": self.container,
@@ -179,7 +181,7 @@ class CVPilotSource(DataSource):  # type: ignore[misc]  # intake has no types
         }
 
     def configure_new(self, **kwargs: Any) -> CVPilotSource:
-        """Give a source with some arguments altered, the others as they were spelled.
+        """Give a new source with some arguments altered, the others as they were spelled.
 
         Parameters
         ----------
@@ -189,7 +191,7 @@ class CVPilotSource(DataSource):  # type: ignore[misc]  # intake has no types
         Returns
         -------
         CVPilotSource
-            A new source; this one stays as it is.
+            From the same catalog entry, if this one is from one.
         """
         if self._entry is not None:
             kept = {k: v for k, v in self._asked.plain.items() if k in self._passed_kwargs}
@@ -212,7 +214,7 @@ class CVPilotSource(DataSource):  # type: ignore[misc]  # intake has no types
         Returns
         -------
         dask.dataframe.DataFrame
-            Rows of the range in order of time, SI units, times in UTC; dtypes as in `discover`.
+            Rows of the range in order of time, SI units, UTC; dtypes as in `discover`.
         """
         from intake_cvpilot.frames.dask import to_dask
 
@@ -244,12 +246,11 @@ class CVPilotSource(DataSource):  # type: ignore[misc]  # intake has no types
         frame = self.to_dask() if self._frame is None else self._frame
         if not 0 <= i < frame.npartitions:
             raise IndexError(f"{i} is not among the partitions 0 to {frame.npartitions - 1}")
-        part: pd.DataFrame = frame.partitions[i].compute()
-        return part
+        return frame.partitions[i].compute()  # type: ignore[no-any-return]
 
     def read_chunked(self) -> Iterator[pd.DataFrame]:
         """Give the partitions of a newly opened frame one after the other, as pandas frames."""
-        frame = self.to_dask()  # held here: another call of to_dask does not change what follows
+        frame = self.to_dask()
         for i in range(frame.npartitions):
             yield frame.partitions[i].compute()
 

@@ -6,11 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import intake
 import pyarrow.parquet as pq
 import pytest
 import yaml
 
-import intake
 import intake_cvpilot
 from intake_cvpilot import InvalidRequestError
 from intake_cvpilot.catalog import catalog_file, open_catalog, static_catalog
@@ -158,7 +158,7 @@ def test_a_plain_copy_holds_the_range_its_units_and_no_secret(copied) -> None:
     assert data.num_rows == len(source.read())
     assert data.schema.field("speed").metadata[b"unit"] == b"m/s"
     assert data.schema.field("bsm_source").type == "string"
-    assert not [path for path in folder.rglob("*.begun")]
+    assert not list(folder.rglob("*.begun"))
 
 
 def test_a_plain_copy_of_no_rows_is_a_typed_table(copied, tmp_path: Path) -> None:

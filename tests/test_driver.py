@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
+import intake
 import numpy as np
 import pandas as pd
 import pyarrow.compute as pc
@@ -21,7 +22,6 @@ from dask.base import tokenize
 from hypothesis import given
 from hypothesis import strategies as st
 
-import intake
 from intake_cvpilot import AccessDeniedError, InvalidRequestError, PartitionsFailedError
 from intake_cvpilot.catalog import catalog_file
 from intake_cvpilot.driver import CVPilotSource
@@ -63,7 +63,7 @@ def test_an_entry_is_made_with_its_defaults_and_says_what_it_lacks_when_it_is_us
     for use in (source.to_dask, source.read, source.plan, source.files):
         with pytest.raises(InvalidRequestError, match="start and end must be given"):
             use()
-    with pytest.raises(InvalidRequestError, match="^end must be given"):
+    with pytest.raises(InvalidRequestError, match=r"^end must be given"):
         source(start="2021-04-01").read()
 
 
@@ -131,7 +131,7 @@ def test_types_without_a_decoder_say_so_and_give_no_data(catalog, entry: str, tm
 def test_midnight_as_end_warns_once_that_the_day_is_not_included(catalog) -> None:
     with pytest.warns(UserWarning, match="2021-04-02 is not included") as told:
         source = catalog.wydot_bsm(start="2021-04-01", end="2021-04-02T00:00")
-    assert len(told) == 1
+    assert len([each for each in told if "not included" in str(each.message)]) == 1
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert pickle.loads(pickle.dumps(source)) == source
@@ -221,7 +221,9 @@ def test_weekdays_and_periods_are_one_request_however_they_are_written(catalog) 
     assert text == CVPilotSource("nycdot", "EVENT", **month, weekday=["MON", "TUE"], period="am")
     assert text.request.weekdays == ("MON", "TUE")
     assert text(weekday=None).request.weekdays == ()
-    assert text(weekday=["MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN", "NA"]) == text(weekday=None)
+    assert text(weekday=["MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN", "NA"]) == text(
+        weekday=None
+    )
     assert catalog.nycdot_event(**month) == CVPilotSource("nycdot", "EVENT", **month)
     assert catalog.nycdot_event_bsms(**month) != catalog.nycdot_event(**month)
 
@@ -316,12 +318,10 @@ def test_no_secret_is_shown_or_written() -> None:
         shown += [str(source.__dask_tokenize__()), str(source.metadata)]
         assert not [text for text in shown if SECRET in text]
         assert SECRET.encode() not in pickle.dumps(source)
-        left_out = yaml.safe_load(source.yaml())["sources"][source.name]["metadata"]["left_out"]
         again = pickle.loads(pickle.dumps(source))
-        assert again == source
+        assert again == source == pickle.loads(pickle.dumps(again))
         assert again.metadata == source.metadata
-        assert left_out in again.yaml()
-        assert left_out in pickle.loads(pickle.dumps(again)).yaml()
+        assert again.yaml() == source.yaml() == pickle.loads(pickle.dumps(again)).yaml()
 
 
 def test_yaml_names_what_it_leaves_out() -> None:
@@ -332,7 +332,11 @@ def test_yaml_names_what_it_leaves_out() -> None:
         "client_kwargs": {"region_name": "us-east-1"},
         "endpoint_url": "https://minio.example",
     }
-    for name in ("storage_options.key", "storage_options.secret", "client_kwargs.aws_session_token"):
+    for name in (
+        "storage_options.key",
+        "storage_options.secret",
+        "client_kwargs.aws_session_token",
+    ):
         assert name in spec["metadata"]["left_out"]
     assert "login of storage_options.endpoint_url" in spec["metadata"]["left_out"]
 
