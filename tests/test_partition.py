@@ -8,7 +8,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from intake_cvpilot import InvalidRequestError
@@ -129,6 +129,7 @@ def test_a_record_of_thea_lies_in_its_folder_day():
     assert found.start <= stamp < found.end
 
 
+@settings(deadline=None)
 @given(st.sampled_from(DAYS), st.dates(date(2017, 1, 1), date(2022, 6, 1)))
 def test_folder_days_follow_each_other_without_gap(what, day):
     here, there = (partition(f"{what[0]}/{what[1]}/{d:%Y/%m/%d}") for d in (day, day + DAY))
@@ -137,6 +138,7 @@ def test_folder_days_follow_each_other_without_gap(what, day):
     assert here < there
 
 
+@settings(deadline=None)
 @given(st.sampled_from(DAYS), instants, instants)
 @example(("thea", "BSM"), utc("2021-11-07T05:00"), utc("2021-11-07T06:00"))
 def test_the_plan_is_every_partition_whose_window_meets_the_range(what, one, other):
@@ -148,6 +150,7 @@ def test_the_plan_is_every_partition_whose_window_meets_the_range(what, one, oth
     assert list(found) == sorted(found)
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(DAYS),
     st.lists(st.tuples(instants, st.integers(-3, 3)), max_size=30),
@@ -209,6 +212,7 @@ def test_months_weekdays_and_periods():
     assert partition("nycdot/EVENT/2021/12/FRI").ends == utc("2022-01-01T05:00")
 
 
+@settings(deadline=None)
 @given(st.integers(0, 50), st.integers(1, 5))
 def test_a_range_of_months_is_the_disjoint_union_of_its_parts(first, more):
     def months(start, end):
@@ -222,6 +226,7 @@ def test_a_range_of_months_is_the_disjoint_union_of_its_parts(first, more):
 # Keys --------------------------------------------------------------------------------------------
 
 
+@settings(deadline=None)
 @given(st.sampled_from(DAYS), instants)
 def test_a_key_gives_its_partition(what, moment):
     for found in partitions(Request(*what, moment, moment + DAY)):
@@ -274,6 +279,7 @@ def test_odd_keys_are_refused(key):
     assert len(str(caught.value)) < 300
 
 
+@settings(deadline=None)
 @given(st.text(max_size=40))
 def test_any_text_is_refused(text):
     with pytest.raises(InvalidRequestError):
@@ -364,6 +370,7 @@ listed = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(listed, st.integers(0, 200), st.randoms(use_true_random=False))
 def test_blocks_are_a_pure_function_of_the_units(given_units, target, order: random.Random):
     made = blocks(given_units, PREFIX, target)

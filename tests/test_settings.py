@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from intake_cvpilot import InvalidRequestError
@@ -148,6 +149,7 @@ def test_bad_values_name_the_argument_or_the_variable(name, value):
             resolve(environ={variable: value})
 
 
+@hypothesis_settings(deadline=None)
 @given(st.sampled_from(SETTINGS), st.text(max_size=30) | st.integers() | st.floats() | st.binary())
 def test_any_value_is_settled_or_refused(setting, value):
     try:
@@ -172,6 +174,7 @@ def test_secrets_are_shown_nowhere():
     assert "'anon': False" in repr(settings)
     # And what is to be used is whole.
     assert dict(settings.storage_options) == options
+    assert len(settings.storage_options) == 3
     assert settings.archive.count(CANARY) == 2
     assert pickle.loads(pickle.dumps(settings)) == settings
 

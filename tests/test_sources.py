@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from intake_cvpilot import CVPilotError, InvalidRequestError
@@ -86,6 +86,7 @@ def test_unknown_names_list_what_there_is(name, kind, message):
     assert message in str(caught.value)
 
 
+@settings(deadline=None)
 @given(st.text(), st.text())
 def test_any_other_name_is_refused_in_few_words(name, kind):
     if (name.casefold(), kind.upper()) in ENTRIES:
