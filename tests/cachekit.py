@@ -93,9 +93,8 @@ def write(layout: Layout, generation: int = 1, *, key: str = KEY, parts: int = 1
     files = []
     for part in range(parts):
         content = table(generation, rows=200 + part)
-        file, path = stage(
-            layout.staging(key) / "blocks" / secrets.token_hex(4), "messages", content
-        )
+        folder = layout.staging(key) / "blocks" / secrets.token_hex(4)
+        file, path = stage(folder, "messages", content)
         files.append(file)
         staged[file.name] = path
     committed = manifest(tuple(files), generation, key=key, identity=layout.identity)

@@ -34,6 +34,8 @@ PUBLIC = "s3://usdot-its-cvpilot-publicdata"
 #: Name of the file that commits a partition.
 MANIFEST = "manifest.json"
 
+_OURS = (".staging", ".locks", ".used", "v1")
+
 #: Version of the folder structure, in ``cache.json``.
 LAYOUT = 1
 
@@ -162,9 +164,7 @@ def _mark(root: Path) -> None:
     marks = [("cache.json", json.dumps({"layout": LAYOUT}).encode() + b"\n")]
     try:
         make_root(root)
-        if all(
-            entry.name.startswith((".staging", ".locks", ".used", "v1")) for entry in root.iterdir()
-        ):
+        if all(entry.name.startswith(_OURS) for entry in root.iterdir()):
             # Only on a folder of our own: backups leave out whatever folder has the tag.
             marks.insert(0, ("CACHEDIR.TAG", _TAG))
         for name, content in marks:

@@ -26,7 +26,7 @@ from intake_cvpilot.cache.checksums import open_plain
 from intake_cvpilot.cache.folders import refuse_links
 from intake_cvpilot.cache.layout import MANIFEST, Layout, check_key, repair_command
 from intake_cvpilot.cache.schema import check, contradiction
-from intake_cvpilot.errors import CacheError, DamagedError, InvalidRequestError
+from intake_cvpilot.errors import CacheError, DamagedError
 
 __all__ = [
     "FORMAT",
@@ -121,9 +121,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """Every file but this one."""
     counts: Tally = Tally()
     """What it holds."""
-    quality_json: msgspec.Raw = msgspec.field(
-        default_factory=lambda: as_quality({}), name="quality"
-    )
+    quality_json: msgspec.Raw = msgspec.field(default=msgspec.Raw(b"{}"), name="quality")
     """The object `quality`, undecoded; `as_quality` makes it."""
     table_versions: dict[str, str] = {}
     """Version of each table, major.minor."""
@@ -140,7 +138,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         """
         decoded: dict[str, Any] = _QUALITY_DECODER.decode(self.quality_json)
         if as_quality(decoded) != self.quality_json:
-            raise _damaged(self.key, "its quality figures are not as they are written")
+            raise _damaged(self.key, "its quality figures are not as this library writes them")
         return decoded
 
 
@@ -257,15 +255,11 @@ def _refuse_newer(data: bytes, key: str | None) -> None:
 
 
 def _damaged(key: str | None, what: str) -> DamagedError:
-    subject = "the manifest" if key is None else f"the manifest of {key}"
-    return DamagedError(f"{subject} is damaged: {what}.{_way_out(key)}")
-
-
-def _way_out(key: str | None) -> str:
-    try:
-        return f" Repair it with: {repair_command(key)}" if key is not None else ""
-    except InvalidRequestError:
-        return ""
+    if key is None:
+        return DamagedError(f"the manifest is damaged: {what}")
+    return DamagedError(
+        f"the manifest of {key} is damaged: {what}. Repair it with: {repair_command(key)}"
+    )
 
 
 @lru_cache(maxsize=1024)
@@ -298,11 +292,8 @@ def load(layout: Layout, key: str) -> Manifest | None:
     except CacheError:
         raise
     except OSError as error:
-        kind = (
-            CacheError if error.errno in {errno.ELOOP, errno.EACCES, errno.EPERM} else DamagedError
-        )
-        way_out = _way_out(key) if kind is DamagedError else f" Look at {path}"
-        raise kind(
-            f"the manifest of {key} cannot be read: {error.strerror or error}.{way_out}"
-        ) from error
+        what = f"it cannot be read: {error.strerror or error}"
+        if error.errno in {errno.ELOOP, errno.EACCES, errno.EPERM}:
+            raise CacheError(f"{path}: {what}; it was left alone") from error
+        raise _damaged(key, what) from error
     return loads(data, key=key, identity=layout.identity)

@@ -7,6 +7,7 @@ import os
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -114,8 +115,9 @@ def _names(layout: Layout, key: str) -> set[str]:
 def _problems(layout: Layout, manifest: Manifest, *, deep: bool) -> tuple[Problem, ...]:
     found = []
     try:
-        check(json.loads((layout.manifest(manifest.key)).read_bytes()))
-    except ValueError as error:
+        check(json.loads(msgspec.json.encode(manifest)))
+        _ = manifest.quality
+    except (ValueError, CacheError) as error:
         found.append(Problem(MANIFEST, str(error)))
     if (what := contradiction(manifest)) is not None:
         found.append(Problem(MANIFEST, what))
