@@ -120,6 +120,11 @@ def zone(name: object) -> ZoneInfo:
     name : str
         An IANA name, e.g. ``America/Denver``.
 
+    Returns
+    -------
+    zoneinfo.ZoneInfo
+        The same on every machine: names with a local meaning are refused.
+
     Raises
     ------
     InvalidRequestError
@@ -141,6 +146,13 @@ def zone(name: object) -> ZoneInfo:
 
 def instant(moment: datetime, where: ZoneInfo) -> datetime:
     """Give the instant of a time; one without an offset is wall time of a zone.
+
+    Parameters
+    ----------
+    moment : datetime.datetime
+        With an offset, or wall time.
+    where : zoneinfo.ZoneInfo
+        The zone of wall time.
 
     Returns
     -------
@@ -170,7 +182,19 @@ def instant(moment: datetime, where: ZoneInfo) -> datetime:
 
 
 def first_instant(day: date, where: ZoneInfo) -> datetime:
-    """Give the first instant of a day in a zone, aware UTC: not always midnight, not always once.
+    """Give the first instant of a day in a zone: not always midnight, and midnight can be twice.
+
+    Parameters
+    ----------
+    day : datetime.date
+        The day.
+    where : zoneinfo.ZoneInfo
+        The zone.
+
+    Returns
+    -------
+    datetime.datetime
+        Aware UTC.
 
     Raises
     ------

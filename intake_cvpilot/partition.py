@@ -136,6 +136,11 @@ def partition(key: str) -> Partition:
     key : str
         Five components in the archive's spelling, no slash at the end.
 
+    Returns
+    -------
+    Partition
+        The same that a request for its time gives.
+
     Raises
     ------
     InvalidRequestError

@@ -206,6 +206,11 @@ def source(name: str) -> Source:
     name : str
         Its name in any case.
 
+    Returns
+    -------
+    Source
+        As sources.yaml describes it.
+
     Raises
     ------
     InvalidRequestError
@@ -228,6 +233,11 @@ def message_type(source_name: str, name: str) -> MessageType:
     ----------
     source_name, name : str
         Names in any case.
+
+    Returns
+    -------
+    MessageType
+        As sources.yaml describes it.
 
     Raises
     ------
