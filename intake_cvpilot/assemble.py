@@ -20,17 +20,18 @@ from intake_cvpilot.build import (
     BuiltFile,
     StagedUnit,
     UnitCounts,
-    write_part,
 )
 from intake_cvpilot.cache import locks, staging
+from intake_cvpilot.cache.checksums import file_sha256, footer_sha256
 from intake_cvpilot.cache.commit import commit
-from intake_cvpilot.cache.manifest import File, Manifest, Tally, instant_text, load
+from intake_cvpilot.cache.manifest import File, Manifest, Tally, as_quality, instant_text, load
 from intake_cvpilot.cache.read import read_part
 from intake_cvpilot.errors import ArchiveError, ChangedError, DamagedError
 from intake_cvpilot.partition import Block, blocks
 from intake_cvpilot.progress import Event, Progress
 from intake_cvpilot.report import Counts, add_quality
 from intake_cvpilot.state import is_closed
+from intake_cvpilot.tables.parts import write
 
 if TYPE_CHECKING:
     from intake_cvpilot.archive.base import Archive, Snapshot, Unit
@@ -57,6 +58,9 @@ OBJECTS = pa.schema(
     ]
 )
 """The units of a partition: what the archive listed, and what became of their lines."""
+
+COUNTED = ("lines", "records", "blank", "quarantined")
+"""The counts of a unit."""
 
 
 def options_hash() -> str:
@@ -239,7 +243,7 @@ class Assembly:
         """Write down what the partition consists of, old blocks and new ones."""
         old = [f for f in current.files if f.block in kept] if current else []
         summaries = {n: blocks_of(current)[n] for n in kept} if current else {}
-        units = self.kept_units(current) if kept else {}
+        units = self.kept_units(current) if current and kept else {}
         staged: dict[str, Path] = {}
         new: list[File] = []
         for name, result in built.items():
@@ -249,9 +253,9 @@ class Assembly:
             units |= {unit.key: unit for unit in result.units}
             summaries[name] = summary(plan[name], result)
         if snapshot.units:
-            listed = self.objects(snapshot, units)
-            staged[listed.name] = staging.incoming(self.layout, self.key) / listed.name
-            new.append(entry(listed, None))
+            file, path = self.objects(snapshot, units)
+            staged[file.name] = path
+            new.append(file)
         made = Manifest(
             identity=self.layout.identity,
             key=self.key,
@@ -262,16 +266,15 @@ class Assembly:
             fingerprint=snapshot.fingerprint,
             files=tuple(sorted([*old, *new], key=lambda f: (f.role, f.start or "", f.name))),
             counts=totals(snapshot, units.values(), summaries.values(), self.job.versions),
-            quality={"blocks": {name: summaries[name] for name in plan}},
+            quality_json=as_quality({"blocks": {name: summaries[name] for name in plan}}),
             table_versions=dict(self.job.versions),
             options=options_hash(),
             library=__version__,
         )
         return made, staged
 
-    def objects(self, snapshot: Snapshot, units: Mapping[str, UnitCounts]) -> BuiltFile:
+    def objects(self, snapshot: Snapshot, units: Mapping[str, UnitCounts]) -> tuple[File, Path]:
         """Write the partition's units and what became of their lines."""
-        counted = [(unit, units[unit.key]) for unit in snapshot.units]
         rows = pa.Table.from_pylist(
             [
                 {
@@ -280,27 +283,31 @@ class Assembly:
                     "size": unit.size,
                     "etag": unit.etag,
                     "last_modified": unit.last_modified,
-                    "lines": counts.lines,
-                    "records": counts.records,
-                    "blank": counts.blank,
-                    "quarantined": counts.quarantined,
+                    **{name: getattr(units[unit.key], name) for name in COUNTED},
                 }
-                for unit, counts in counted
+                for unit in snapshot.units
             ],
             schema=OBJECTS,
         )
-        return write_part(rows, "objects", staging.incoming(self.layout, self.key))
+        path = staging.incoming(self.layout, self.key) / "objects.parquet"
+        write(rows, path, codec="snappy", level=None)
+        sha256 = file_sha256(path)
+        file = File(
+            role="objects",
+            name=f"objects-{sha256[:16]}.parquet",
+            bytes=path.stat().st_size,
+            rows=len(rows),
+            sha256=sha256,
+            footer_sha256=footer_sha256(path),
+        )
+        return file, path
 
-    def kept_units(self, current: Manifest | None) -> dict[str, UnitCounts]:
+    def kept_units(self, current: Manifest) -> dict[str, UnitCounts]:
         """Give what became of the lines of the committed units."""
-        file = next(f for f in current.files if f.role == "objects") if current else None
-        assert file is not None, self.key
+        file = next(f for f in current.files if f.role == "objects")
         rows = read_part(self.layout.folder(self.key) / file.name, file, schema=OBJECTS)
-        names = ("key", "lines", "records", "blank", "quarantined")
-        return {
-            row["key"]: UnitCounts(**{name: row[name] for name in names})
-            for row in rows.select(names).to_pylist()
-        }
+        rows = rows.select(["key", *COUNTED])
+        return {row["key"]: UnitCounts(**row) for row in rows.to_pylist()}
 
     def same_tables(self, manifest: Manifest) -> bool:
         """Say whether committed files would be built the same today."""
@@ -316,7 +323,7 @@ class Assembly:
         )
 
 
-def entry(file: BuiltFile, block: str | None) -> File:
+def entry(file: BuiltFile, block: str) -> File:
     """Give a built file's line in the manifest."""
     return File(
         role=file.role,
@@ -337,7 +344,10 @@ def summary(block: Block, result: BlockResult) -> dict[str, Any]:
         "name": block.name,
         "inside": result.inside,
         "outside": result.outside,
-        "rows": dict(result.rows),
+        "rows": {
+            name: sum(file.rows for file in result.files if file.role == name)
+            for name in result.rows
+        },
         "quality": {
             "nulls": result.nulls,
             "quarantined": result.quarantined,

@@ -7,13 +7,14 @@ import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, Unpack
 
 from intake_cvpilot.archive import open_archive
 from intake_cvpilot.archive.base import Archive, Snapshot, Traffic
-from intake_cvpilot.assemble import Assembly, contents
+from intake_cvpilot.assemble import Assembly, contents, quality
 from intake_cvpilot.bars import showing
 from intake_cvpilot.errors import (
     AccessDeniedError,
@@ -155,14 +156,12 @@ def describe(job: Job, views: Sequence[View], listing: Listing) -> Plan:
                 error=str(failure) if failure else None,
             )
         )
-    made = Plan(
-        **named(job),
-        partitions=tuple(rows),
-    )
-    return replace(made, seconds=made.objects / job.settings.rate) if job.settings.rate else made
+    rate = job.settings.rate
+    objects = sum(row.objects or 0 for row in rows)
+    return Plan(**named(job), partitions=tuple(rows), seconds=objects / rate if rate else None)
 
 
-def named(job: Job) -> dict[str, str]:
+def named(job: Job) -> dict[str, Any]:
     """Give the fields that plans and reports share."""
     asked = job.request.canonical()
     return {
@@ -307,7 +306,8 @@ def became(
     if key in failures:
         return PartitionReport(key=key, action="failed", error=str(failures[key]))
     manifest = fetched.get(key) or view.manifest
-    assert manifest is not None, key
+    if manifest is None:  # neither cached nor fetched nor failed: a fault of this module
+        raise AssertionError(key)
     if key not in fetched:
         action: Action = "cached"
     elif view.manifest is not None and view.manifest.generation == manifest.generation:
@@ -319,7 +319,7 @@ def became(
         action=action,
         status=manifest.status,
         counts=contents(manifest),
-        quality=quality(manifest),
+        look=partial(quality, manifest),
     )
 
 

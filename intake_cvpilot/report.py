@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -141,11 +141,26 @@ class PartitionReport:
     """What the cache now says of it; None when it failed and nothing is cached."""
     counts: Counts = field(default_factory=Counts)
     """What it holds."""
-    quality: Mapping[str, Any] = field(default_factory=dict)
-    """Nulls by table, column and reason; quarantined lines by reason; records by schema version;
-    notes on odd values."""
     error: str | None = None
     """Why it failed, else None."""
+    look: Callable[[], Mapping[str, Any]] = field(default=dict, repr=False, compare=False)
+    """Gives `quality`; opening years of days does not decode what nobody asks for."""
+
+    @property
+    def quality(self) -> Mapping[str, Any]:
+        """Figures of nulls, quarantined lines, schema versions and odd values, each by kind."""
+        return self.look()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give plain values, ready for JSON."""
+        return {
+            "key": self.key,
+            "action": self.action,
+            "status": self.status,
+            "counts": asdict(self.counts),
+            "quality": self.quality,
+            "error": self.error,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,8 +209,10 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """Give plain values, ready for JSON."""
+        plain = {name: getattr(self, name) for name in self.__slots__ if name != "partitions"}
         return {
-            **asdict(self),
+            **plain,
+            "partitions": [partition.to_dict() for partition in self.partitions],
             "counts": asdict(self.counts),
             "actions": self.actions,
             "quality": self.quality,

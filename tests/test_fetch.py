@@ -148,8 +148,8 @@ def test_offline_opens_no_socket(where):
                 raise SystemExit(f"a socket was used: {{event}}")
         sys.addaudithook(forbid)
         import intake_cvpilot as cv
-        frame = cv.open_dask("wydot", "bsm", "2021-04-01", "2021-04-02", offline=True,
-                             archive={str(where["archive"])!r}, cache_dir={str(where["cache_dir"])!r})
+        where = {{"archive": {str(where["archive"])!r}, "cache_dir": {str(where["cache_dir"])!r}}}
+        frame = cv.open_dask("wydot", "bsm", "2021-04-01", "2021-04-02", offline=True, **where)
         print(len(frame.compute(scheduler="synchronous")))
         """
     )

@@ -7,14 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.dataset as ds
+from pyarrow.fs import LocalFileSystem
 
 from intake_cvpilot.cache.read import read_part
 
 if TYPE_CHECKING:
-    from intake_cvpilot.frames.select import Piece
+    from pathlib import Path
+
+    from intake_cvpilot.frames.select import Piece, Selection
     from intake_cvpilot.tables import Table
 
-__all__ = ["read_piece"]
+__all__ = ["empty_table", "read_piece", "to_dataset"]
 
 
 def read_piece(
@@ -30,7 +34,7 @@ def read_piece(
         The part is not what its manifest says.
     """
     read: Any = read_part(
-        piece.layout.folder(piece.key) / piece.file.name,
+        place(piece),
         piece.file,
         columns=list(columns),
         filter=rows,
@@ -42,3 +46,28 @@ def read_piece(
 def empty_table(table: Table, columns: Sequence[str]) -> pa.Table:
     """Give some of a table's columns without rows."""
     return pa.schema([table.schema.field(name) for name in columns]).empty_table()
+
+
+def to_dataset(found: Sequence[Piece], chosen: Selection) -> ds.Dataset:
+    """Give the parts as a dataset, after each file's whole hash was checked.
+
+    Raises
+    ------
+    PartitionChangedError, DamagedError
+        A part has gone, or is not what its manifest says.
+    """
+    for piece in found:
+        read_piece(piece, chosen.table, [], None)  # no column, but every check
+    options = ds.ParquetFragmentScanOptions(page_checksum_verification=True)
+    files = ds.FileSystemDataset.from_paths(
+        [str(place(piece)) for piece in found],
+        schema=chosen.table.schema,
+        format=ds.ParquetFileFormat(default_fragment_scan_options=options),
+        filesystem=LocalFileSystem(),
+    )
+    return files if chosen.rows is None else files.filter(chosen.rows)
+
+
+def place(piece: Piece) -> Path:
+    """Give where a part lies."""
+    return piece.layout.folder(piece.key) / piece.file.name

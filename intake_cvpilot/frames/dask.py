@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import dask.dataframe as dd
 import pandas as pd
@@ -42,9 +42,10 @@ def to_dask(found: Sequence[Piece], chosen: Selection, *, index: str | None = No
     groups = overlapping(found) if index == TIME else [(piece,) for piece in found]
     if not groups:
         # dask refuses to map over nothing: a frame of no rows with the same dtypes.
-        return dd.from_pandas(meta, npartitions=1)
+        empty: dd.DataFrame = dd.from_pandas(meta, npartitions=1)  # type: ignore[no-untyped-call]
+        return empty
     divisions = bounds(groups, chosen) if index == TIME else None
-    return dd.from_map(
+    frame: dd.DataFrame = dd.from_map(  # type: ignore[no-untyped-call]
         read_group,
         groups,
         table=chosen.table.name,
@@ -56,6 +57,7 @@ def to_dask(found: Sequence[Piece], chosen: Selection, *, index: str | None = No
         label="cvpilot",
         enforce_metadata=False,
     )
+    return frame
 
 
 def read_group(
@@ -92,10 +94,7 @@ def overlapping(found: Sequence[Piece]) -> list[tuple[Piece, ...]]:
 
 def bounds(groups: Sequence[Sequence[Piece]], chosen: Selection) -> tuple[pd.Timestamp, ...]:
     """Give the divisions: where each group begins, and where the last one ends."""
-
-    def clip(text: str | None) -> Any:
-        moment = pd.Timestamp(text)
-        return min(max(moment, pd.Timestamp(chosen.start)), pd.Timestamp(chosen.end))
-
-    starts = [clip(group[0].file.start) for group in groups]
-    return (*starts, clip(max(piece.file.end or "" for piece in groups[-1])))
+    low, high = pd.Timestamp(chosen.start or 0), pd.Timestamp(chosen.end or 0)
+    starts = [pd.Timestamp(group[0].file.start or 0) for group in groups]
+    last = pd.Timestamp(max(piece.file.end or "" for piece in groups[-1]))
+    return tuple(min(max(moment, low), high) for moment in (*starts, last))

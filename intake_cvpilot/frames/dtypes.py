@@ -73,7 +73,7 @@ def as_categorical(values: pa.ChunkedArray, categories: Sequence[str]) -> pd.Cat
 
 def categorical(categories: Sequence[str]) -> pd.CategoricalDtype:
     """Give the unordered dtype of a closed enumeration."""
-    return pd.CategoricalDtype(pd.Index(categories, dtype="str"), ordered=False)
+    return pd.CategoricalDtype(pd.Index(list(categories), dtype="str"), ordered=False)
 
 
 def frame_meta(

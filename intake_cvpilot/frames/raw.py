@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-import tempfile
+import gzip
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple, Unpack
 
+from intake_cvpilot.decode import shapes_for
+from intake_cvpilot.decode.framing import UnreadableError, frames
+from intake_cvpilot.errors import DecodeError
 from intake_cvpilot.fetch import closing_archive
 from intake_cvpilot.job import Job, prepare
 from intake_cvpilot.options import Options, with_options
@@ -61,16 +65,33 @@ def open_raw(
 
 def iterate(job: Job) -> Iterator[RawLine]:
     """Read block by block into a temporary folder, and give the lines."""
-    from intake_cvpilot.decode import frames_of
-
-    with closing_archive(job) as archive, tempfile.TemporaryDirectory(prefix="cvpilot-raw-") as tmp:
+    framing = shapes_for(job.request.source, job.request.message_type).framing
+    with closing_archive(job) as archive, TemporaryDirectory(prefix="cvpilot-raw-") as folder:
         for partition in partitions(job.request):
             snapshot = archive.snapshot(partition.prefix)
             for block in blocks(snapshot.units, partition.prefix):
-                with closing(archive.read(block.units, Path(tmp))) as arriving:
+                with closing(archive.read(block.units, Path(folder))) as arriving:
                     places = {got.unit: got.path for got in arriving}
                 for unit in block.units:
-                    with places[unit].open("rb") as stream:
-                        for frame in frames_of(job.request.source, stream):
-                            yield RawLine(unit.key, frame.line, frame.data)
+                    yield from lines(unit.key, places[unit], framing)
                     places[unit].unlink()
+
+
+def lines(key: str, path: Path, framing: str) -> Iterator[RawLine]:
+    """Give an object's lines, also those that are too long for the tables."""
+    try:
+        for line, offset, data in frames(path, framing):
+            text = data if isinstance(data, bytes) else cut(path, offset, data.length)
+            if text.strip():
+                yield RawLine(key, line, text)
+    except UnreadableError as error:
+        raise DecodeError(f"{key} cannot be read as lines: {': '.join(error.args)}") from error
+
+
+def cut(path: Path, offset: int, length: int) -> bytes:
+    """Read a part of a plain or compressed object."""
+    with path.open("rb") as plain:
+        zipped = plain.read(2) == b"\x1f\x8b"
+    with gzip.open(path) if zipped else path.open("rb") as stream:
+        stream.seek(offset)
+        return stream.read(length)
