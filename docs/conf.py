@@ -14,7 +14,14 @@ exclude_patterns = ["_build", "jupyter_execute"]
 nitpicky = False
 
 html_theme = "alabaster"
-html_theme_options = {"description": project, "page_width": "1100px", "sidebar_width": "240px"}
+html_theme_options = {
+    "description": "Connected-vehicle pilot data as typed, verified, local tables",
+    "font_family": "system-ui, 'DejaVu Sans', sans-serif",
+    "head_font_family": "system-ui, 'DejaVu Sans', sans-serif",
+    "font_size": "15px",
+    "page_width": "1200px",
+    "sidebar_width": "240px",
+}
 html_static_path: list[str] = []
 
 myst_enable_extensions = ["colon_fence", "deflist"]
