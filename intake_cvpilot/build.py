@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import IO, TYPE_CHECKING
 
 from intake_cvpilot import decode, tables
 
@@ -20,9 +20,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from intake_cvpilot.decode.framing import Oversized
-    from intake_cvpilot.decode.shape import Shapes
+    from intake_cvpilot.decode.shape import Reading
     from intake_cvpilot.decode.strict import Rejected
-    from intake_cvpilot.tables.sheet import Origin, Sheet
 
 __all__ = [
     "BlockResult",
@@ -33,11 +32,6 @@ __all__ = [
     "build_block",
     "table_versions",
 ]
-
-CHUNK_ROWS: Final = 4096
-"""Rows converted at once."""
-CHUNK_BYTES: Final = 16 * 2**20
-"""Raw bytes after which a chunk is converted even when it has fewer rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,29 +173,37 @@ class _Quarantine:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "quarantine.ndjson.tmp"
-        self.file: Any = None
+        self.file: IO[bytes] | None = None
         self.digest = hashlib.sha256()
-        self.rows = 0
-        self.bytes = 0
+        self.reasons: Counter[str] = Counter()
 
-    def add(self, line: bytes) -> None:
+    def add(
+        self, unit: StagedUnit, line: int, offset: int, data: bytes | Oversized, why: Rejected
+    ) -> None:
+        """Write one frame and count its reason."""
+        from intake_cvpilot.decode.quarantine import entry
+
+        written = entry(unit.key, unit.object_id, line, offset, data, why)
         if self.file is None:
             self.file = self.path.open("wb")
-        self.file.write(line)
-        self.digest.update(line)
-        self.rows += 1
-        self.bytes += len(line)
+        self.file.write(written)
+        self.digest.update(written)
+        self.reasons[why.reason] += 1
 
     def finish(self) -> list[BuiltFile]:
+        """Give the file the name of its content."""
         if self.file is None:
             return []
+        size = self.file.tell()
         self.file.close()
         digest = self.digest.hexdigest()
         name = f"quarantine-{digest[:16]}.ndjson"
         self.path.replace(self.path.with_name(name))
-        return [BuiltFile("quarantine", name, self.bytes, self.rows, digest, None, None, None)]
+        rows = self.reasons.total()
+        return [BuiltFile("quarantine", name, size, rows, digest, None, None, None)]
 
     def close(self) -> None:
+        """Remove what a failed build leaves."""
         if self.file is not None:
             self.file.close()
             self.path.unlink(missing_ok=True)
@@ -211,186 +213,89 @@ class _Block:
     """The work on one block."""
 
     def __init__(self, task: BlockTask) -> None:
+        from intake_cvpilot.tables.gather import Gathering
+
         self.task = task
-        self.shapes: Shapes = decode.shapes_for(task.source, task.message_type)
+        self.shapes = decode.shapes_for(task.source, task.message_type)
         self.tables = tables.tables_for(task.source, task.message_type)
+        self.rows = Gathering(self.tables, task.start, task.end)
         self.quarantine = _Quarantine(task.folder)
-        self.sheets: dict[int, list[Sheet]] = {}
-        self.chunks: dict[str, list[pa.Table]] = {}
-        self.held = 0
         self.units: list[UnitCounts] = []
-        self.inside = self.outside = 0
-        self.reasons: Counter[str] = Counter()
         self.versions: Counter[str] = Counter()
-        self.notes: Counter[str] = Counter()
-        self.nulls: dict[str, dict[str, Counter[str]]] = {}
         self.unknown: dict[str, tuple[str, int]] = {}
 
     def read(self, unit: StagedUnit) -> None:
         """Decode one object; every frame is counted once."""
-        from intake_cvpilot.decode import framing, strict
+        from intake_cvpilot.decode import framing
+        from intake_cvpilot.decode.strict import Rejected
+        from intake_cvpilot.tables.sheet import Origin
 
-        origin = self._origin(unit)
+        origin = Origin(unit.object_id, self.shapes.folder(unit.key))
         lines = records = blank = bad = 0
         try:
             for line, offset, data in framing.frames(unit.path, self.shapes.framing):
                 lines += 1
-                if type(data) is bytes and (not data or data.isspace()):
+                if isinstance(data, bytes) and (not data or data.isspace()):
                     blank += 1
                     continue
                 try:
-                    self._record(unit, origin, line, data)
-                    records += 1
-                except strict.Rejected as why:
+                    reading = self._decode(data)
+                except Rejected as why:
                     bad += 1
-                    self._reject(unit, line, offset, data, why)
+                    self.quarantine.add(unit, line, offset, data, why)
+                    continue
+                records += 1
+                self._count(reading, unit, line)
+                self.rows.add(reading, origin, line, len(data))
         except framing.UnreadableError as error:
             lines, bad = lines + 1, bad + 1
-            with unit.path.open("rb") as stream:
-                whole = framing.whole(stream)
-            self._reject(unit, 0, 0, whole, strict.Rejected(*error.args))
+            self.quarantine.add(unit, 0, 0, framing.whole(unit.path), Rejected(*error.args))
         self.units.append(UnitCounts(unit.key, lines, records, blank, bad))
 
-    def _origin(self, unit: StagedUnit) -> Origin:
-        from intake_cvpilot.tables.sheet import Origin
-
-        return Origin(unit.object_id, self.shapes.folder(unit.key))
-
-    def _record(
-        self, unit: StagedUnit, origin: Origin, line: int, data: bytes | Oversized
-    ) -> None:
+    def _decode(self, data: bytes | Oversized) -> Reading:
         from intake_cvpilot.decode import strict
 
         if not isinstance(data, bytes):
             raise strict.Rejected("too_long", f"a frame of {data.length} bytes")
-        reading = self.shapes.read(strict.parse(data), data)
+        return self.shapes.read(strict.parse(data), data)
+
+    def _count(self, reading: Reading, unit: StagedUnit, line: int) -> None:
         version = "none" if reading.version is None else str(reading.version)[:40]
         self.versions[version] += 1
         if not reading.known:
             self.unknown.setdefault(version, (unit.key, line))
-        sheets = self.sheets.get(id(reading.shape)) or self._sheets(reading.shape)
-        for index, values, leftover in reading.rows:
-            sheets[index].add(values, leftover, origin, line)
-        self.held += len(data)
-        if len(sheets[0]) >= CHUNK_ROWS or self.held >= CHUNK_BYTES:
-            self._flush()
-
-    def _sheets(self, shape: Any) -> list[Sheet]:
-        from intake_cvpilot.tables.rules import RULES
-        from intake_cvpilot.tables.sheet import Sheet
-
-        made = [Sheet(tables.table(layout.table), layout, RULES) for layout in shape.layouts]
-        self.sheets[id(shape)] = made
-        return made
-
-    def _reject(
-        self,
-        unit: StagedUnit,
-        line: int,
-        offset: int,
-        data: bytes | Oversized,
-        why: Rejected,
-    ) -> None:
-        from intake_cvpilot.decode.quarantine import entry
-
-        self.reasons[why.reason] += 1
-        self.quarantine.add(entry(unit.key, unit.object_id, line, offset, data, why))
-
-    def _flush(self) -> None:
-        """Convert what the sheets hold, and split it by the window."""
-        for sheets in self.sheets.values():
-            for number, sheet in enumerate(sheets):
-                if len(sheet):
-                    self._convert(sheet, first=number == 0)
-        self.held = 0
-
-    def _convert(self, sheet: Sheet, *, first: bool) -> None:
-        from intake_cvpilot.tables.window import count_records, outside
-
-        rows = sheet.convert()
-        away = outside(rows, self.task.start, self.task.end)
-        if first:
-            records, beyond = count_records(rows, away)
-            self.inside += records - beyond
-            self.outside += beyond
-        name = sheet.table.name
-        if away is None:
-            self.chunks.setdefault(name, []).append(rows)
-            return
-        self.chunks.setdefault(name, []).append(rows.filter(~away))
-        self.chunks.setdefault(name + ".outside", []).append(rows.filter(away))
 
     def finish(self) -> BlockResult:
         """Write the files."""
-        self._flush()
-        files = self._parts()
-        files += self.quarantine.finish()
-        for sheets in self.sheets.values():
-            for sheet in sheets:
-                self._tally(sheet)
+        files = [self._part(role, rows) for role, rows in self.rows.finished()]
         rows = {table.name: 0 for table in self.tables}
         for file in files:
-            if file.role != "quarantine":
-                rows[file.role.removesuffix(".outside")] += file.rows
+            rows[file.role.removesuffix(".outside")] += file.rows
         return BlockResult(
-            files=tuple(files),
+            files=(*files, *self.quarantine.finish()),
             units=tuple(self.units),
-            inside=self.inside,
-            outside=self.outside,
+            inside=self.rows.inside,
+            outside=self.rows.outside,
             rows=rows,
-            nulls={
-                table: {name: dict(sorted(why.items())) for name, why in sorted(columns.items())}
-                for table, columns in sorted(self.nulls.items())
-            },
-            quarantined=dict(sorted(self.reasons.items())),
+            nulls=self.rows.nulls(),
+            quarantined=dict(sorted(self.quarantine.reasons.items())),
             versions=dict(sorted(self.versions.items())),
-            notes=dict(sorted(self.notes.items())),
+            notes=dict(sorted(self.rows.notes().items())),
             unknown=self.unknown,
         )
 
-    def _tally(self, sheet: Sheet) -> None:
-        self.notes.update(sheet.quality.notes)
-        columns = self.nulls.setdefault(sheet.table.name, {})
-        for name, reasons in sheet.quality.nulls.items():
-            if not name.startswith("_"):
-                found = columns.setdefault(name, Counter())
-                found.update(reasons)
-                for reason in [reason for reason, number in found.items() if not number]:
-                    del found[reason]
+    def _part(self, role: str, rows: pa.Table) -> BuiltFile:
+        """Write a part and give it the name of its content."""
+        from intake_cvpilot.tables import parts, window
 
-    def _parts(self) -> list[BuiltFile]:
-        from intake_cvpilot.tables import parts
-
-        files = []
-        for table in self.tables:
-            for role in (table.name, table.name + ".outside"):
-                chunks = [chunk for chunk in self.chunks.pop(role, []) if len(chunk)]
-                if chunks:
-                    rows = parts.finish(chunks, table)
-                    path = self.task.folder / f"{role}.parquet.tmp"
-                    parts.write(rows, path, codec=self.task.codec, level=self.task.level)
-                    files.append(_named(path, role, rows))
-        return files
+        path = self.task.folder / f"{role}.parquet.tmp"
+        parts.write(rows, path, codec=self.task.codec, level=self.task.level)
+        digest, footer = parts.hashes(path)
+        name = f"{role}-{digest[:16]}.parquet"
+        size = path.stat().st_size
+        path.replace(path.with_name(name))
+        return BuiltFile(role, name, size, len(rows), digest, footer, *window.bounds(rows))
 
     def close(self) -> None:
-        """Give back what a failed build leaves."""
+        """Remove what a failed build leaves."""
         self.quarantine.close()
-
-
-def _named(path: Path, role: str, rows: pa.Table) -> BuiltFile:
-    """Give a finished part the name of its content."""
-    from intake_cvpilot.tables.window import bounds
-
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while block := stream.read(2**20):
-            digest.update(block)
-        size = stream.tell()
-        stream.seek(size - 8)
-        length = int.from_bytes(stream.read(4), "little")
-        stream.seek(size - 8 - length)
-        footer = hashlib.sha256(stream.read()).hexdigest()
-    name = f"{role}-{digest.hexdigest()[:16]}.parquet"
-    path.replace(path.with_name(name))
-    start, end = bounds(rows)
-    return BuiltFile(role, name, size, len(rows), digest.hexdigest(), footer, start, end)

@@ -2,13 +2,54 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
 from functools import cache
+from typing import IO, NamedTuple
 
 from intake_cvpilot.decode.shape import Shapes
 
-__all__ = ["decoded", "shapes_for"]
+__all__ = ["RawFrame", "decoded", "frames_of", "shapes_for"]
 
 _ALIASES = {"wydot_backup": "wydot"}
+_FRAMINGS = {"nycdot": "objects"}
+
+
+class RawFrame(NamedTuple):
+    """One framing unit as it stands in the archive."""
+
+    line: int
+    """Line of the object where it begins; the first is 1."""
+    offset: int
+    """Byte of the (decompressed) object where it begins."""
+    data: bytes
+    """Its bytes without the line end."""
+
+
+def frames_of(source: str, stream: IO[bytes]) -> Iterator[RawFrame]:
+    """The frames of an open object, blank ones left out, whatever they hold and however long.
+
+    Parameters
+    ----------
+    source : str
+        Name of the source; it decides the framing.
+    stream : binary file
+        At its beginning, and able to seek.
+
+    Raises
+    ------
+    DecodeError
+        The object is gzip that cannot be read.
+    """
+    from intake_cvpilot.decode.framing import UnreadableError, frames_in
+    from intake_cvpilot.errors import DecodeError
+
+    try:
+        for line, offset, data in frames_in(stream, _FRAMINGS.get(source, "lines"), sys.maxsize):
+            if isinstance(data, bytes) and data and not data.isspace():
+                yield RawFrame(line, offset, data)
+    except UnreadableError as error:
+        raise DecodeError(f"an object of {source} cannot be read: {error.args[1]}") from error
 
 
 @cache

@@ -16,7 +16,17 @@ from typing import IO, TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["HEAD", "MAX_LINE", "Frame", "Oversized", "UnreadableError", "frames", "lines", "whole"]
+__all__ = [
+    "HEAD",
+    "MAX_LINE",
+    "Frame",
+    "Oversized",
+    "UnreadableError",
+    "frames",
+    "frames_in",
+    "lines",
+    "whole",
+]
 
 MAX_LINE: Final = 16 * 2**20
 """Longest frame in bytes that is read; a longer one is only hashed."""
@@ -46,7 +56,8 @@ class Oversized:
 
 
 Frame = tuple[int, int, bytes | Oversized]
-"""Line number (the first is 1), byte offset in the (decompressed) object, content without its end."""
+"""Line number (the first is 1), byte offset in the (decompressed) object, content without its end.
+A plain tuple, because there is one for each line of the archive."""
 
 
 def frames(path: Path, framing: str) -> Iterator[Frame]:
@@ -65,30 +76,47 @@ def frames(path: Path, framing: str) -> Iterator[Frame]:
         Before the first frame, when the object as a whole cannot be read (damaged gzip, a
         decompression bomb).
     """
+    with path.open("rb") as stream:
+        yield from frames_in(stream, framing)
+
+
+def frames_in(stream: IO[bytes], framing: str, limit: int = MAX_LINE) -> Iterator[Frame]:
+    """The frames of an open object; see `frames`.
+
+    Parameters
+    ----------
+    stream : binary file
+        At its beginning, and able to seek.
+    framing : str
+        How records follow each other.
+    limit : int
+        Longest frame in bytes that is given whole.
+    """
     split = _FRAMINGS.get(framing)
     if split is None:
         raise NotImplementedError(
             f"framing {framing!r} is not decoded yet; it can read: {', '.join(_FRAMINGS)}"
         )
-    with path.open("rb") as stream:
-        magic = stream.read(2)
-        stream.seek(0)
-        if magic != _GZIP:
-            yield from split(_blocks(stream))
-            return
-        size = path.stat().st_size
-        # Only the end of the stream holds its checksum: verify all before the first frame is used.
-        for _ in _inflate(stream, size):
-            pass
-        stream.seek(0)
-        yield from split(_inflate(stream, size))
+    magic = stream.read(2)
+    stream.seek(0)
+    if magic != _GZIP:
+        yield from split(_blocks(stream), limit)
+        return
+    size = stream.seek(0, 2)
+    stream.seek(0)
+    # Only the end of the stream holds its checksum: verify all before the first frame is used.
+    for _ in _inflate(stream, size):
+        pass
+    stream.seek(0)
+    yield from split(_inflate(stream, size), limit)
 
 
-def whole(stream: IO[bytes]) -> Oversized:
+def whole(path: Path) -> Oversized:
     """An object of which no frame can be read, as one."""
     long = _Long([])
-    for block in _blocks(stream):
-        long.add(block)
+    with path.open("rb") as stream:
+        for block in _blocks(stream):
+            long.add(block)
     return long.done()
 
 
@@ -148,7 +176,7 @@ class _Long:
         return Oversized(self.head, self.length, self.digest.hexdigest())
 
 
-def lines(blocks: Iterator[bytes]) -> Iterator[Frame]:
+def lines(blocks: Iterator[bytes], limit: int = MAX_LINE) -> Iterator[Frame]:
     """Cut blocks of bytes at line feeds; a last line without one counts, an empty one does not."""
     number, offset = 1, 0
     rest: list[bytes] = []
@@ -164,7 +192,7 @@ def lines(blocks: Iterator[bytes]) -> Iterator[Frame]:
         tail = pieces.pop()
         if pieces and (held or long):
             piece = pieces[0]
-            if long is None and held + len(piece) <= MAX_LINE:
+            if long is None and held + len(piece) <= limit:
                 pieces[0] = b"".join((*rest, piece))
             else:
                 long = long or _Long(rest)
@@ -177,7 +205,7 @@ def lines(blocks: Iterator[bytes]) -> Iterator[Frame]:
             yield number, offset, piece[:-1] if piece.endswith(b"\r") else piece
             number += 1
             offset += len(piece) + 1
-        if long is None and held + len(tail) > MAX_LINE:
+        if long is None and held + len(tail) > limit:
             long = _Long(rest)
             rest, held = [], 0
         if long is not None:
@@ -204,4 +232,4 @@ def _with_bom_whole(blocks: Iterator[bytes]) -> Iterator[bytes]:
     yield from blocks
 
 
-_FRAMINGS: Final[dict[str, Callable[[Iterator[bytes]], Iterator[Frame]]]] = {"lines": lines}
+_FRAMINGS: Final[dict[str, Callable[[Iterator[bytes], int], Iterator[Frame]]]] = {"lines": lines}

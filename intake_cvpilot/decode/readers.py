@@ -2,36 +2,30 @@
 
 A reader is data (which element, which enumeration) plus ``one``, the exact rule for a single value.
 ``tables.convert`` reads whole columns at once where all values are ordinary, and calls ``one`` for
-the rest; a property test holds both equal.
+the rest; a property test holds both equal.  Numbers and times are here, words in `labels`.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from intake_cvpilot.decode import stamps
 from intake_cvpilot.decode.j2735 import Element, mass
 from intake_cvpilot.decode.leftover import says_nothing
 
 __all__ = [
-    "Bits",
-    "Flag",
     "Integer",
     "Mass",
-    "Name",
     "Number",
     "Odd",
     "Opaque",
     "Reader",
     "Stamp",
     "Structs",
-    "Text",
-    "fold",
     "number",
 ]
 
@@ -55,6 +49,9 @@ class Odd(Exception):  # noqa: N818 - an outcome of reading, counted by its reas
 
 class Reader:
     """Reads one raw value.  Frozen dataclasses below; ``one`` is the rule."""
+
+    kind: ClassVar[str] = ""
+    """Kind of the cells, a key of ``tables.convert.KINDS``; empty for what a rule reads itself."""
 
     def one(self, raw: Any) -> Any:
         """The cell's value.
@@ -100,6 +97,8 @@ class Number(Reader):
     ``scale`` None: raw integers of the standard, times the element's step.  Otherwise a published
     number whose unit is ``scale`` times the column's (1 for SI).
     """
+
+    kind: ClassVar[str] = "double"
 
     element: Element
     """The J2735 data element: range, sentinels and step."""
@@ -153,6 +152,8 @@ class Number(Reader):
 class Integer(Reader):
     """A whole number within bounds."""
 
+    kind: ClassVar[str] = "int64"
+
     low: int = -(2**63)
     """Lowest value, inclusive."""
     high: int = 2**63 - 1
@@ -181,6 +182,8 @@ class Integer(Reader):
 class Mass(Reader):
     """A vehicle mass in kg: ``steps`` of the standard (THEA, NYC), or kg as decoded (WYDOT)."""
 
+    kind: ClassVar[str] = "double"
+
     steps: bool
     """Whether raw values are steps."""
 
@@ -203,88 +206,10 @@ class Mass(Reader):
 
 
 @dataclass(frozen=True)
-class Text(Reader):
-    """Text as published."""
-
-    width: int = 0
-    """An integer is filled with zeros to this many characters: the archive turned text into it."""
-    upper: bool = False
-    """Whether letters become capitals."""
-    null: frozenset[str] = frozenset()
-    """Texts that say nothing."""
-
-    def one(self, raw: Any) -> str:
-        """See :class:`Reader`."""
-        if says_nothing(raw):
-            raise Odd("missing")
-        if type(raw) is int and raw >= 0:
-            raw = str(raw)
-            raw = raw.zfill(self.width)
-        if type(raw) is not str:
-            raise Odd("unreadable")
-        if raw in self.null:
-            raise Odd("unavailable")
-        return raw.upper() if self.upper else raw
-
-
-def fold(name: str) -> str:
-    """A name without what the spellings of it differ in: case, ``-`` and ``_``."""
-    return name.strip().replace("-", "").replace("_", "").lower()
-
-
-@dataclass(frozen=True)
-class Name(Reader):
-    """A name of an enumeration, from text or from an object of one key (``{"off": null}``)."""
-
-    names: tuple[str, ...]
-    """The enumeration, as the column writes it."""
-    null: frozenset[str] = frozenset({"unavailable"})
-    """Names that say nothing, folded."""
-    artefact: frozenset[str] = frozenset()
-    """Names that a decoder wrote in error, folded."""
-    known: Mapping[str, str] = field(init=False, repr=False, compare=False)
-    """Folded name to name."""
-
-    def __post_init__(self) -> None:
-        """Fold the names once."""
-        object.__setattr__(self, "known", {fold(name): name for name in self.names})
-
-    def one(self, raw: Any) -> str:
-        """See :class:`Reader`."""
-        if type(raw) is dict and len(raw) == 1 and says_nothing(next(iter(raw.values()))):
-            raw = next(iter(raw))
-        if says_nothing(raw):
-            raise Odd("missing")
-        if type(raw) is not str:
-            raise Odd("unreadable")
-        name = fold(raw)
-        if name in self.artefact:
-            raise Odd("artefact")
-        if name in self.known:
-            return self.known[name]
-        raise Odd("unavailable" if name in self.null else "out_of_range")
-
-
-@dataclass(frozen=True)
-class Flag(Reader):
-    """True or false, as a literal, as text or as an object of one key."""
-
-    def one(self, raw: Any) -> bool:
-        """See :class:`Reader`."""
-        if type(raw) is bool:
-            return raw
-        if type(raw) is dict and len(raw) == 1 and says_nothing(next(iter(raw.values()))):
-            raw = next(iter(raw))
-        if says_nothing(raw):
-            raise Odd("missing")
-        if type(raw) is str and raw.strip().lower() in ("true", "false"):
-            return raw.strip().lower() == "true"
-        raise Odd("unreadable")
-
-
-@dataclass(frozen=True)
 class Stamp(Reader):
     """A time stamp with an offset or ``Z``, as microseconds since 1970 UTC."""
+
+    kind: ClassVar[str] = "instant"
 
     def one(self, raw: Any) -> int:
         """See :class:`Reader`."""
@@ -300,56 +225,6 @@ class Stamp(Reader):
         if moment.offset is None:
             raise Odd("no_zone")
         return moment.wall - moment.offset, moment.notes
-
-
-@dataclass(frozen=True)
-class Bits(Reader):
-    """A bit string as the list of the names that are set, bit 0 first.
-
-    Read from an object of flags, from text of ``0`` and ``1`` (bit 0 first), or from left-aligned
-    hexadecimal as ``{"value": ..., "length": ...}``.
-    """
-
-    names: tuple[str, ...]
-    """The name of each bit."""
-
-    def one(self, raw: Any) -> list[str]:
-        """See :class:`Reader`."""
-        if says_nothing(raw):
-            raise Odd("missing")
-        if type(raw) is dict and set(raw) == {"value", "length"}:
-            return self._hexadecimal(raw["value"], raw["length"])
-        if type(raw) is dict:
-            return self._flags(raw)
-        if type(raw) is str and not raw.strip("01"):
-            return self._set([bit == "1" for bit in raw])
-        raise Odd("unreadable")
-
-    def _flags(self, raw: dict[str, Any]) -> list[str]:
-        flags = {}
-        for name, value in raw.items():
-            try:
-                flags[name] = Flag().one(value)
-            except Odd as odd:
-                if odd.reason != "missing":
-                    raise
-        if any(flags[name] for name in set(flags) - set(self.names)):
-            raise Odd("out_of_range")
-        return [name for name in self.names if flags.get(name)]
-
-    def _hexadecimal(self, value: Any, length: Any) -> list[str]:
-        size = Integer(1, 64).one(length)
-        if type(value) is not str or not re.fullmatch(r"[0-9A-Fa-f]{1,16}", value):
-            raise Odd("unreadable")
-        if size > 4 * len(value):
-            raise Odd("out_of_range")
-        bits = bin(int(value, 16))[2:].zfill(4 * len(value))
-        return self._set([bit == "1" for bit in bits[:size]])
-
-    def _set(self, bits: list[bool]) -> list[str]:
-        if any(bits[len(self.names) :]):
-            raise Odd("out_of_range")
-        return [name for name, bit in zip(self.names, bits, strict=False) if bit]
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,17 @@ from intake_cvpilot.decode.leftover import Path, says_nothing
 from intake_cvpilot.decode.readers import Odd, Reader
 from intake_cvpilot.decode.strict import Rejected
 
-__all__ = ["Cell", "Group", "Layout", "Reading", "Row", "Shape", "Shapes", "object_at", "published_version"]
+__all__ = [
+    "Cell",
+    "Group",
+    "Layout",
+    "Reading",
+    "Row",
+    "Shape",
+    "Shapes",
+    "object_at",
+    "published_version",
+]
 
 _NONES: Final = repeat(None)
 
@@ -87,9 +97,7 @@ class _Node:
     def __init__(self, paths: Sequence[Path], absorb: Mapping[str, Sequence[Any]]) -> None:
         inner: dict[str, list[Path]] = {}
         self.keys = tuple(str(path[0]) for path in paths if len(path) == 1)
-        self.absorb = tuple(
-            (name, tuple(says)) for name, says in absorb.items() if "." not in name
-        )
+        self.absorb = tuple((name, tuple(says)) for name, says in absorb.items() if "." not in name)
         for path in paths:
             if len(path) > 1:
                 inner.setdefault(str(path[0]), []).append(path[1:])

@@ -8,18 +8,9 @@ from typing import Any, Final
 
 from intake_cvpilot.decode import j2735, names
 from intake_cvpilot.decode.j2735 import GRAVITY, Element
+from intake_cvpilot.decode.labels import Bits, Flag, Name, Text
 from intake_cvpilot.decode.leftover import says_nothing
-from intake_cvpilot.decode.readers import (
-    Bits,
-    Flag,
-    Integer,
-    Mass,
-    Name,
-    Number,
-    Stamp,
-    Structs,
-    Text,
-)
+from intake_cvpilot.decode.readers import Integer, Mass, Number, Stamp, Structs
 from intake_cvpilot.decode.shape import Cell, Group, Layout, Row, Shape, object_at
 from intake_cvpilot.decode.stamps import parse
 from intake_cvpilot.decode.strict import Rejected

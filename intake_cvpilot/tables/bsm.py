@@ -37,9 +37,7 @@ def _bool(name: str, description: str, standard: str, portal: str = "") -> Colum
 
 
 def _names(name: str, description: str, standard: str, portal: str = "") -> Column:
-    return Column(
-        name, pa.list_(pa.string()), description, standard=standard, portal_name=portal
-    )
+    return Column(name, pa.list_(pa.string()), description, standard=standard, portal_name=portal)
 
 
 _BRAKE: Final = "coreData_brakes_wheelBrakes_"
@@ -64,9 +62,7 @@ BODY: Final = (
     double(
         "longitude", "deg", "Longitude, east positive.", "DE_Longitude", "coreData_position_long"
     ),
-    double(
-        "elevation", "m", "Height above the ellipsoid.", "DE_Elevation", "coreData_elevation"
-    ),
+    double("elevation", "m", "Height above the ellipsoid.", "DE_Elevation", "coreData_elevation"),
     double("speed", "m/s", "Speed.", "DE_Speed", "coreData_speed"),
     double("heading", "deg", "Heading, clockwise from north.", "DE_Heading", "coreData_heading"),
     double(
@@ -129,7 +125,10 @@ BODY: Final = (
         names.TRANSMISSION,
     ),
     _bool(
-        "brake_left_front", "Left front brake active.", "DE_BrakeAppliedStatus", _BRAKE + "leftFront"
+        "brake_left_front",
+        "Left front brake active.",
+        "DE_BrakeAppliedStatus",
+        _BRAKE + "leftFront",
     ),
     _bool(
         "brake_left_rear", "Left rear brake active.", "DE_BrakeAppliedStatus", _BRAKE + "leftRear"
@@ -141,7 +140,10 @@ BODY: Final = (
         _BRAKE + "rightFront",
     ),
     _bool(
-        "brake_right_rear", "Right rear brake active.", "DE_BrakeAppliedStatus", _BRAKE + "rightRear"
+        "brake_right_rear",
+        "Right rear brake active.",
+        "DE_BrakeAppliedStatus",
+        _BRAKE + "rightRear",
     ),
     enum(
         "traction",

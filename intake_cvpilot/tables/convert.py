@@ -6,53 +6,38 @@ that is not ordinary goes through ``reader.one``, which is the rule.  Both give 
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from intake_cvpilot.decode.leftover import says_nothing
-from intake_cvpilot.decode.readers import (
-    Bits,
-    Flag,
-    Integer,
-    Mass,
-    Name,
-    Number,
-    Odd,
-    Reader,
-    Stamp,
-    Structs,
-    Text,
-)
+from intake_cvpilot.decode.labels import Flag, Name, Text
+from intake_cvpilot.decode.readers import Integer, Number, Reader, Stamp, Structs
 from intake_cvpilot.tables.column import TIMESTAMP
+from intake_cvpilot.tables.exact import Converted, each, one
+from intake_cvpilot.tables.nested import structs
 
-__all__ = ["Converted", "convert"]
+__all__ = ["convert"]
 
 _NULL: Final = type(None)
-_SILENT: Final = frozenset({"missing", "unavailable", "artefact"})
 _STAMP: Final = (
     r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
     r"(\.[0-9]{1,6})?Z(\[UTC\])?$"
 )
 
 
-@dataclass(slots=True)
-class Converted:
-    """A column of cells and what was odd about its raw values."""
-
-    array: pa.Array
-    """The cells."""
-    reasons: Counter[str] = field(default_factory=Counter)
-    """How many cells are null for which reason."""
-    odd: list[tuple[int, tuple[str | int, ...], Any]] = field(default_factory=list)
-    """Row, path below the cell's own, raw value: what has to go to ``extra``."""
-    notes: Counter[str] = field(default_factory=Counter)
-    """How many values were read in spite of which oddity."""
+KINDS: Final[dict[str, pa.DataType]] = {
+    "double": pa.float64(),
+    "int64": pa.int64(),
+    "string": pa.string(),
+    "bool": pa.bool_(),
+    "instant": TIMESTAMP,
+    "strings": pa.list_(pa.string()),
+    "int64s": pa.list_(pa.int64()),
+}
+"""Arrow type of the cells of each kind of reader."""
 
 
 def convert(reader: Reader, values: Sequence[Any]) -> Converted:
@@ -71,42 +56,19 @@ def convert(reader: Reader, values: Sequence[Any]) -> Converted:
         An array of float64, int64, bool, string, timestamp or list, by the kind of reader.
     """
     kinds = set(map(type, values))
-    if kinds <= {_NULL} and type(reader) in _TYPES:
-        reasons: Counter[str] = Counter(missing=len(values)) if values else Counter()
-        return Converted(pa.nulls(len(values), _TYPES[type(reader)]), reasons)
-    return _WAYS[type(reader)](reader, values, kinds)
-
-
-def _each(reader: Reader, values: Sequence[Any], kind: pa.DataType) -> Converted:
-    """Every value by the rule."""
-    done = Converted(pa.nulls(0, kind))
-    done.array = pa.array(
-        [_one(reader, row, raw, done) for row, raw in enumerate(values)], type=kind
-    )
-    return done
-
-
-def _one(reader: Reader, row: int, raw: Any, done: Converted) -> Any:
-    if raw is None:
-        done.reasons["missing"] += 1
-        return None
-    try:
-        if type(reader) is Stamp:
-            value, notes = reader.noted(raw)
-            done.notes.update(notes)
-            return value
-        return reader.one(raw)
-    except Odd as odd:
-        done.reasons[odd.reason] += 1
-        if odd.reason not in _SILENT:
-            done.odd.append((row, (), raw))
-        return None
+    if kinds <= {_NULL} and reader.kind in KINDS:
+        done = Converted(pa.nulls(len(values), KINDS[reader.kind]))
+        if values:
+            done.reasons["missing"] = len(values)
+        return done
+    way = _WAYS.get(type(reader))
+    return way(reader, values, kinds) if way else each(reader, values, KINDS[reader.kind])
 
 
 def _number(reader: Number, values: Sequence[Any], kinds: set[type]) -> Converted:
     plain = _plain(values, kinds)
     if plain is None:
-        return _each(reader, values, pa.float64())
+        return each(reader, values, pa.float64())
     done = Converted(plain)
     missing = plain.null_count
     if missing:
@@ -124,7 +86,9 @@ def _number(reader: Number, values: Sequence[Any], kinds: set[type]) -> Converte
             cells = x
         else:
             cells = np.rint(x * reader.factor[0]) / reader.factor[1]
-    strange = np.flatnonzero(~ordinary) if missing == 0 else np.flatnonzero(~ordinary & ~np.isnan(x))
+    strange = (
+        np.flatnonzero(~ordinary) if missing == 0 else np.flatnonzero(~ordinary & ~np.isnan(x))
+    )
     if len(strange) == 0 and missing == 0:
         done.array = pa.array(cells)
         return done
@@ -132,7 +96,7 @@ def _number(reader: Number, values: Sequence[Any], kinds: set[type]) -> Converte
         if cells is x:
             cells = x.copy()
         for row in strange.tolist():
-            value = _one(reader, row, values[row], done)
+            value = one(reader, row, values[row], done)
             cells[row] = np.nan if value is None else value
     done.array = pa.array(cells, from_pandas=True)
     return done
@@ -155,18 +119,18 @@ def _integer(reader: Integer, values: Sequence[Any], kinds: set[type]) -> Conver
     if not kinds <= {int, _NULL}:
         if kinds <= {str, _NULL}:
             return _unique(reader, values, pa.int64())
-        return _each(reader, values, pa.int64())
+        return each(reader, values, pa.int64())
     try:
         array = pa.array(values, type=pa.int64())
     except (pa.ArrowInvalid, OverflowError):
-        return _each(reader, values, pa.int64())
+        return each(reader, values, pa.int64())
     bounds = pc.min_max(array).as_py()
     if bounds["min"] is not None and (
         bounds["min"] < reader.low
         or bounds["max"] > reader.high
         or any(bounds["min"] <= value <= bounds["max"] for value in reader.unavailable)
     ):
-        return _each(reader, values, pa.int64())
+        return each(reader, values, pa.int64())
     done = Converted(array)
     if array.null_count:
         done.reasons["missing"] = array.null_count
@@ -176,29 +140,29 @@ def _integer(reader: Integer, values: Sequence[Any], kinds: set[type]) -> Conver
 def _unique(reader: Reader, values: Sequence[Any], kind: pa.DataType) -> Converted:
     """Text: each distinct value once by the rule."""
     codes = pa.array(values, type=pa.string()).dictionary_encode()
-    read = _each(reader, codes.dictionary.to_pylist(), kind)
+    read = each(reader, codes.dictionary.to_pylist(), kind)
     if not read.odd and not read.reasons and codes.null_count == 0 and not read.notes:
         return Converted(read.array.take(codes.indices))
     if not read.odd and not read.reasons and not read.notes:
         done = Converted(read.array.take(codes.indices))
         done.reasons["missing"] = codes.null_count
         return done
-    return _each(reader, values, kind)
+    return each(reader, values, kind)
 
 
 def _text(reader: Text, values: Sequence[Any], kinds: set[type]) -> Converted:
     if kinds <= {str, _NULL}:
         return _silent_unique(reader, values, pa.string())
-    return _each(reader, values, pa.string())
+    return each(reader, values, pa.string())
 
 
 def _silent_unique(reader: Reader, values: Sequence[Any], kind: pa.DataType) -> Converted:
     """Like ``_unique``, with values that say nothing counted by how often they occur."""
     codes = pa.array(values, type=pa.string()).dictionary_encode()
     distinct = codes.dictionary.to_pylist()
-    read = _each(reader, distinct, kind)
+    read = each(reader, distinct, kind)
     if read.odd or read.notes:
-        return _each(reader, values, kind)
+        return each(reader, values, kind)
     done = Converted(read.array.take(codes.indices))
     if codes.null_count:
         done.reasons["missing"] = codes.null_count
@@ -208,7 +172,7 @@ def _silent_unique(reader: Reader, values: Sequence[Any], kind: pa.DataType) -> 
         )
         for code in np.flatnonzero(pc.is_null(read.array).to_numpy(zero_copy_only=False)).tolist():
             alone = Converted(read.array)
-            _one(reader, 0, distinct[code], alone)
+            one(reader, 0, distinct[code], alone)
             for reason in alone.reasons:
                 done.reasons[reason] += int(often[code])
     return done
@@ -216,7 +180,7 @@ def _silent_unique(reader: Reader, values: Sequence[Any], kind: pa.DataType) -> 
 
 def _flag(reader: Flag, values: Sequence[Any], kinds: set[type]) -> Converted:
     if not kinds <= {bool, _NULL}:
-        return _each(reader, values, pa.bool_())
+        return each(reader, values, pa.bool_())
     done = Converted(pa.array(values, type=pa.bool_()))
     if done.array.null_count:
         done.reasons["missing"] = done.array.null_count
@@ -225,7 +189,7 @@ def _flag(reader: Flag, values: Sequence[Any], kinds: set[type]) -> Converted:
 
 def _stamp(reader: Stamp, values: Sequence[Any], kinds: set[type]) -> Converted:
     if not kinds <= {str, _NULL}:
-        return _instants(_each(reader, values, pa.int64()))
+        return _instants(each(reader, values, pa.int64()))
     written = pa.array(values, type=pa.string())
     plain = pc.match_substring_regex(written, _STAMP)
     if not pc.all(plain, min_count=0).as_py():
@@ -244,7 +208,7 @@ def _some_stamps(reader: Stamp, values: Sequence[Any], plain: pa.Array) -> Conve
     """Stamps of which some are odd: those by the rule, the others at once."""
     easy = pc.fill_null(plain, False).to_numpy(zero_copy_only=False)
     hard = np.flatnonzero(~easy)
-    done = _each(reader, [values[row] for row in hard.tolist()], pa.int64())
+    done = each(reader, [values[row] for row in hard.tolist()], pa.int64())
     done.odd = [(int(hard[row]), path, raw) for row, path, raw in done.odd]
     cells = np.zeros(len(values), dtype=np.int64)
     null = np.zeros(len(values), dtype=bool)
@@ -261,69 +225,6 @@ def _instants(done: Converted) -> Converted:
     return done
 
 
-def _bits(reader: Bits, values: Sequence[Any], kinds: set[type]) -> Converted:
-    return _each(reader, values, pa.list_(pa.string()))
-
-
-def _structs(reader: Structs, values: Sequence[Any], kinds: set[type]) -> Converted:
-    """Lists of objects: the objects of all rows read as one set of columns."""
-    done = Converted(pa.nulls(0))
-    lists: list[list[Any]] = []
-    absent: list[bool] = []
-    for row, value in enumerate(values):
-        if type(value) is dict and value:
-            value = [value]
-        good = type(value) is list and bool(value)
-        absent.append(not good)
-        lists.append(value if good else [])
-        if not good:
-            nothing = says_nothing(value)
-            done.reasons["missing" if nothing else "unreadable"] += 1
-            if not nothing:
-                done.odd.append((row, (), value))
-    flat = [item for items in lists for item in items]
-    lengths = np.fromiter(map(len, lists), dtype=np.int64, count=len(lists))
-    ends = np.cumsum(lengths)
-    offsets = np.concatenate(([0], ends)).astype(np.int32)
-
-    def place(position: int) -> tuple[int, int]:
-        row = int(np.searchsorted(ends, position, side="right"))
-        return row, position - int(offsets[row])
-
-    if set(map(type, flat)) <= {dict}:
-        objects = flat
-    else:
-        objects = [item if type(item) is dict else {} for item in flat]
-        for position, item in enumerate(flat):
-            if type(item) is not dict and not says_nothing(item):
-                row, index = place(position)
-                done.reasons["unreadable"] += 0
-                done.odd.append((row, (index,), item))
-    columns = []
-    for name, key, inner in reader.fields:
-        read = convert(inner, [item.pop(key, None) for item in objects])
-        columns.append((name, read.array))
-        for position, path, raw in read.odd:
-            row, index = place(position)
-            done.odd.append((row, (index, key, *path), raw))
-        done.notes.update({f"{name}_{why}": n for why, n in read.reasons.items() if why != "missing"})
-    if any(objects):
-        for position, item in enumerate(objects):
-            if item:
-                row, index = place(position)
-                done.odd.extend((row, (index, key), raw) for key, raw in item.items())
-    struct = pa.StructArray.from_arrays(
-        [array for _, array in columns], fields=[pa.field(n, a.type) for n, a in columns]
-    )
-    mask = pa.array(absent, type=pa.bool_()) if any(absent) else None
-    done.array = pa.ListArray.from_arrays(pa.array(offsets), struct, mask=mask)
-    return done
-
-
-def _mass(reader: Mass, values: Sequence[Any], kinds: set[type]) -> Converted:
-    return _each(reader, values, pa.float64())
-
-
 _WAYS: Final[dict[type, Callable[[Any, Sequence[Any], set[type]], Converted]]] = {
     Number: _number,
     Integer: _integer,
@@ -331,21 +232,9 @@ _WAYS: Final[dict[type, Callable[[Any, Sequence[Any], set[type]], Converted]]] =
     Name: lambda reader, values, kinds: (
         _silent_unique(reader, values, pa.string())
         if kinds <= {str, _NULL}
-        else _each(reader, values, pa.string())
+        else each(reader, values, pa.string())
     ),
     Flag: _flag,
     Stamp: _stamp,
-    Bits: _bits,
-    Structs: _structs,
-    Mass: _mass,
-}
-_TYPES: Final[dict[type, pa.DataType]] = {
-    Number: pa.float64(),
-    Integer: pa.int64(),
-    Text: pa.string(),
-    Name: pa.string(),
-    Flag: pa.bool_(),
-    Stamp: TIMESTAMP,
-    Bits: pa.list_(pa.string()),
-    Mass: pa.float64(),
+    Structs: lambda reader, values, _: structs(reader, values, convert),
 }

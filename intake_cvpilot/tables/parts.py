@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from intake_cvpilot.tables.column import Table
 
-__all__ = ["ROW_GROUP", "finish", "write"]
+__all__ = ["ROW_GROUP", "finish", "hashes", "write"]
 
 ROW_GROUP: Final = 16 * 2**10
 """Rows of a row group: an hour of a day is a few of them, so that statistics prune."""
@@ -89,3 +90,16 @@ def write(rows: pa.Table, path: Path, *, codec: str, level: int | None) -> None:
     except BaseException:
         path.unlink(missing_ok=True)
         raise
+
+
+def hashes(path: Path) -> tuple[str, str]:
+    """SHA-256 (hex) of a Parquet file, and of its footer: metadata, its length and the magic."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(2**20):
+            digest.update(block)
+        size = stream.tell()
+        stream.seek(size - 8)
+        length = int.from_bytes(stream.read(4), "little")
+        stream.seek(size - 8 - length)
+        return digest.hexdigest(), hashlib.sha256(stream.read()).hexdigest()

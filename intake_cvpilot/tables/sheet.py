@@ -72,9 +72,7 @@ class Sheet:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def add(
-        self, values: list[Any], leftover: dict[str, Any], origin: Origin, line: int
-    ) -> None:
+    def add(self, values: list[Any], leftover: dict[str, Any], origin: Origin, line: int) -> None:
         """Add a raw row."""
         self.rows.append(values)
         self.leftovers.append(leftover)

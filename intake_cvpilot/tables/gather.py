@@ -1,0 +1,134 @@
+"""Raw rows of a block, in chunks across its objects, to finished tables and their quality."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Final
+
+from intake_cvpilot.tables import parts, table
+from intake_cvpilot.tables.rules import RULES
+from intake_cvpilot.tables.sheet import Sheet
+from intake_cvpilot.tables.window import count_records, outside
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Iterator, Sequence
+
+    import pyarrow as pa
+
+    from intake_cvpilot.decode.shape import Reading, Shape
+    from intake_cvpilot.tables.column import Table
+    from intake_cvpilot.tables.sheet import Origin
+
+__all__ = ["Gathering"]
+
+CHUNK_ROWS: Final = 4096
+"""Rows converted at once."""
+CHUNK_BYTES: Final = 16 * 2**20
+"""Raw bytes after which a chunk is converted even when it has fewer rows."""
+
+
+class Gathering:
+    """The rows of a block.
+
+    Parameters
+    ----------
+    tables : sequence of Table
+        The tables of the message type.
+    start, end : datetime or None
+        The window, aware UTC, half open.
+    """
+
+    def __init__(
+        self, tables: Sequence[Table], start: dt.datetime | None, end: dt.datetime | None
+    ) -> None:
+        self.tables = tables
+        self.start, self.end = start, end
+        self.inside = 0
+        self.outside = 0
+        self._sheets: dict[int, list[Sheet]] = {}
+        self._chunks: dict[str, list[pa.Table]] = {}
+        self._rows = 0
+        self._bytes = 0
+
+    def add(self, reading: Reading, origin: Origin, line: int, size: int) -> None:
+        """Add the rows of a record.
+
+        Parameters
+        ----------
+        reading : Reading
+            The record, taken apart.
+        origin, line : Origin, int
+            Where it comes from.
+        size : int
+            Its raw bytes.
+        """
+        sheets = self._sheets.get(id(reading.shape)) or self._begin(reading.shape)
+        for index, values, leftover in reading.rows:
+            sheets[index].add(values, leftover, origin, line)
+        self._rows += len(reading.rows)
+        self._bytes += size
+        if self._rows >= CHUNK_ROWS or self._bytes >= CHUNK_BYTES:
+            self._flush()
+
+    def _begin(self, shape: Shape) -> list[Sheet]:
+        made = [Sheet(table(layout.table), layout, RULES) for layout in shape.layouts]
+        self._sheets[id(shape)] = made
+        return made
+
+    def _flush(self) -> None:
+        """Convert what the sheets hold, and split it by the window."""
+        for sheets in self._sheets.values():
+            for number, sheet in enumerate(sheets):
+                if len(sheet):
+                    self._convert(sheet, counts=number == 0)
+        self._rows = self._bytes = 0
+
+    def _convert(self, sheet: Sheet, *, counts: bool) -> None:
+        rows = sheet.convert()
+        away = outside(rows, self.start, self.end)
+        if counts:
+            records, beyond = count_records(rows, away)
+            self.inside += records - beyond
+            self.outside += beyond
+        name = sheet.table.name
+        if away is None:
+            self._chunks.setdefault(name, []).append(rows)
+            return
+        self._chunks.setdefault(name, []).append(rows.filter(~away))
+        self._chunks.setdefault(name + ".outside", []).append(rows.filter(away))
+
+    def finished(self) -> Iterator[tuple[str, pa.Table]]:
+        """Role and rows of each part that has any; the rows are given up on the way."""
+        self._flush()
+        for made in self.tables:
+            for role in (made.name, made.name + ".outside"):
+                chunks = [chunk for chunk in self._chunks.pop(role, []) if len(chunk)]
+                if chunks:
+                    yield role, parts.finish(chunks, made)
+
+    def nulls(self) -> dict[str, dict[str, dict[str, int]]]:
+        """Null cells by table, column and reason."""
+        found: dict[str, dict[str, Counter[str]]] = {made.name: {} for made in self.tables}
+        for sheet in self._each():
+            for name, reasons in sheet.quality.nulls.items():
+                if not name.startswith("_"):
+                    found[sheet.table.name].setdefault(name, Counter()).update(reasons)
+        return {
+            made: {
+                name: {why: number for why, number in sorted(reasons.items()) if number}
+                for name, reasons in sorted(columns.items())
+            }
+            for made, columns in found.items()
+        }
+
+    def notes(self) -> Counter[str]:
+        """Values that were read in spite of an oddity, by kind."""
+        found: Counter[str] = Counter()
+        for sheet in self._each():
+            found.update(sheet.quality.notes)
+        return found
+
+    def _each(self) -> Iterator[Any]:
+        for sheets in self._sheets.values():
+            yield from sheets
