@@ -12,14 +12,14 @@ from collections.abc import Mapping
 from datetime import date
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from intake_cvpilot.errors import InvalidRequestError
 from intake_cvpilot.instants import canonical_bound, read, zone
 from intake_cvpilot.options import DEFAULTS, UNSET
-from intake_cvpilot.settings import Secrets
 from intake_cvpilot.sources import message_type as message_type_of
 from intake_cvpilot.sources import source as source_of
+from intake_cvpilot.values import Secrets
 
 if TYPE_CHECKING:
     from intake_cvpilot.request import Request
@@ -35,9 +35,13 @@ BOUNDS = frozenset({"start", "end"})
 #: Arguments that are places: a relative one must mean the same after a change of folder.
 PLACES = frozenset({"archive", "cache_dir"})
 
-#: Names in storage_options whose values are no secret.  All other values are left out of
-#: everything that can be read, for the names of secrets differ from file system to file system.
-HARMLESS = Secrets.HARMLESS | {"endpoint_url", "region", "region_name", "use_ssl"}
+#: Parts of the names in storage_options that are left out of all that can be read: what the
+#: archive's identity leaves out, and what other file systems hide credentials in.
+SECRET = re.compile(
+    r"(^|[-_])(access|auth\w*|cert\w*|conn\w*|cookies?|cred\w*|headers?|jwt|key|keys|login|pass\w*"
+    r"|pwd|sas|secret\w*|sig|signature|token|user\w*)($|[-_])",
+    re.IGNORECASE,
+)
 
 
 def plain(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -118,7 +122,9 @@ def place(value: Any) -> Any:
     """Give a local folder as an absolute path, and a URL as it is."""
     if not isinstance(value, (str, PurePath)) or "::" in str(value):
         return value
-    text = str(value).removeprefix("file://")
+    text = str(value)
+    if text.startswith("file://"):
+        text = unquote(text.removeprefix("file://"))
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://.", text):
         return text.rstrip("/")
     path = Path(text).expanduser().absolute()
@@ -189,28 +195,36 @@ def shown(asked: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
 def harmless(options: Mapping[str, Any], path: str, left_out: list[str]) -> dict[str, Any]:
     """Give the options that hold no secret; names of the others are added to ``left_out``."""
     found: dict[str, Any] = {}
-    for name, value in sorted(options.items(), key=lambda item: str(item[0])):
-        if isinstance(value, Mapping):
+    for name, value in sorted(options.items()):
+        if isinstance(value, Mapping) and not SECRET.search(name):
             inner = harmless(value, f"{path}.{name}", left_out)
             if inner:
                 found[name] = inner
-        elif name in HARMLESS and isinstance(value, (str, bool, type(None))):
+        elif isinstance(value, (str, int, float, type(None))) and not SECRET.search(name):
             found[name] = without_login(value, f"{path}.{name}", left_out)
         else:
             left_out.append(f"{path}.{name}")
+    if "key" in options and "anon" not in options:
+        found["anon"] = False  # what is left would otherwise ask for unsigned requests
     return found
 
 
 def without_login(value: Any, path: str, left_out: list[str]) -> Any:
-    """Give a URL without user, password and query, which can hold a signature."""
+    """Give a URL, or a chain of them, without users, passwords and queries (signatures)."""
     if not isinstance(value, str) or "://" not in value:
         return value
-    parts = urlsplit(value)
-    bare = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
-    if "@" in parts.netloc or parts.query:
+    bare = "::".join(bare_url(part) for part in value.split("::"))
+    if bare != value:
         left_out.append(f"login of {path}")
-        return bare
-    return value
+    return bare
+
+
+def bare_url(url: str) -> str:
+    """Give a URL without user, password, query and fragment."""
+    if "://" not in url:
+        return url
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 def lists(value: Any) -> Any:

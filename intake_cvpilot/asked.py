@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from intake_cvpilot.arguments import canonical, plain, shown
 from intake_cvpilot.errors import AccessDeniedError, InvalidRequestError
 from intake_cvpilot.request import Request, parse
+from intake_cvpilot.sources import source as source_of
 from intake_cvpilot.sources import sources
 
 if TYPE_CHECKING:
@@ -41,9 +42,22 @@ class Asked:
     @property
     def key(self) -> str:
         """Text that is equal for equal requests."""
-        # An expression has no place in YAML, but it makes another request.
-        parts = [self.canonical, str(self.plain.get("filters", ""))]
+        # What has no place in YAML makes another request nevertheless: an expression, and the
+        # options that say which archive it is.
+        asked = {k: v for k, v in self.canonical.items() if k != "archive"}
+        parts = [asked, str(self.plain.get("filters", "")), self.archive]
         return json.dumps(parts, sort_keys=True, default=str)
+
+    @property
+    def archive(self) -> str | None:
+        """The identity of the archive, without credentials; None for the default one."""
+        from intake_cvpilot.archive import identity
+
+        options = self.plain.get("storage_options")
+        if options is None and "archive" not in self.plain:
+            return None
+        default = source_of(self.plain["source"]).archive
+        return identity(self.plain.get("archive", default), options)
 
     @property
     def left_out(self) -> list[str]:
@@ -161,4 +175,6 @@ def ask(given: Mapping[str, Any], lost: Sequence[str] = ()) -> Asked:
     request = None
     if "start" in asked and "end" in asked:
         request = parse(**{k: asked[k] for k in REQUEST if k in asked})
-    return Asked(asked, request, canonical(asked, request), tuple(lost))
+    made = Asked(asked, request, canonical(asked, request), tuple(lost))
+    made.archive  # noqa: B018 - refuses what is no archive
+    return made

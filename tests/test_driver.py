@@ -77,6 +77,8 @@ def test_an_entry_is_made_with_its_defaults_and_says_what_it_lacks_when_it_is_us
         ({"timezone": "Wyoming"}, "no time zone 'Wyoming'"),
         ({"strat": "2021-04-01"}, "strat"),
         ({"storage_options": SECRET}, "storage_options is a mapping"),
+        ({"archive": "https://data.example"}, "archive over http has no listing"),
+        ({"archive": f"s3://me:{SECRET}@bucket"}, "credentials go into storage_options"),
         ({**DAY, "weekday": "MON"}, "weekday narrows nycdot only"),
     ],
 )
@@ -187,6 +189,8 @@ def test_equal_requests_are_equal_in_every_spelling(catalog, spelling) -> None:
         {"rate": None},
         {"max_bytes": None},
         {"storage_options": {"profile": "work"}},
+        {"storage_options": {"client_kwargs": {"endpoint_url": "https://minio.example"}}},
+        {"archive": "sftp:///data", "storage_options": {"host": "a.example"}},
     ],
     ids=str,
 )
@@ -233,11 +237,12 @@ def test_places_mean_the_same_after_a_change_of_folder(monkeypatch, tmp_path: Pa
     monkeypatch.chdir(tmp_path)
     spelled = [
         CVPilotSource("wydot", "BSM", archive=place, cache_dir="c")
-        for place in ("bucket", tmp_path / "bucket", f"file://{tmp_path}/bucket/", "here/../bucket")
+        for place in ("bu et", tmp_path / "bu et", f"file://{tmp_path}/bu%20et/", "here/../bu et")
     ]
     monkeypatch.chdir("here")
     assert {source(**DAY).yaml() for source in spelled} == {spelled[0](**DAY).yaml()}
-    assert f"archive: {tmp_path}/bucket\n" in spelled[0].yaml()
+    assert len(set(spelled)) == 1
+    assert f"archive: {tmp_path}/bu et\n" in spelled[0].yaml()
     assert "archive: s3://bucket/folder\n" in spelled[0](archive="s3://bucket/folder/").yaml()
 
 
@@ -270,6 +275,15 @@ def test_a_pickled_source_still_chains_as_it_was_spelled(catalog) -> None:
     assert again(end="2021-04-02").name == "wydot_bsm"
 
 
+def test_options_that_name_another_archive_make_another_source() -> None:
+    first, second = (
+        CVPilotSource("wydot", "BSM", archive="sftp:///data", storage_options={"host": host})
+        for host in ("a.example", "b.example")
+    )
+    assert first != second
+    assert tokenize(first) != tokenize(second)
+
+
 def test_filters_keep_their_tuples_through_yaml_and_pickle() -> None:
     condition = [("speed", ">", np.float64(20)), ("event_time", "<", dt.datetime(2021, 4, 1, 12))]
     either = [[("speed", ">", 20.0)], [("heading", "in", (1, 2))]]
@@ -298,17 +312,33 @@ def test_an_expression_is_pickled_but_left_out_of_yaml() -> None:
 
 def secret_sources() -> Iterator[CVPilotSource]:
     options = {
-        "anon": False,
         "key": "AKIA" + SECRET,
         "secret": SECRET,
-        "endpoint_url": f"https://me:{SECRET}@minio.example",
-        "client_kwargs": {"region_name": "us-east-1", "aws_session_token": SECRET},
+        "token": SECRET,
+        "endpoint_url": "https://minio.example",
+        "client_kwargs": {"region_name": "us-east-1"},
+        "requester_pays": True,
     }
     yield CVPilotSource("wydot", "BSM", **DAY, storage_options=options)
     catalog = intake.open_catalog(str(catalog_file()))
     yield catalog.wydot_bsm(**DAY, storage_options=options)
-    yield CVPilotSource("wydot", "BSM", **DAY, archive=f"https://me:{SECRET}@data.example/bucket")
-    yield catalog.wydot_bsm(**DAY, archive=f"https://data.example/bucket?sig={SECRET}")
+    yield CVPilotSource("wydot", "BSM", **DAY, archive=f"sftp://me:{SECRET}@data.example/bucket")
+    url = f"zip://data::dav://me:{SECRET}@h.example/a.zip?sig={SECRET}"
+    other = {
+        "host": "h.example",
+        "port": 22,
+        "proxy": f"http://me:{SECRET}@proxy.example",
+        "client_options": {"username": SECRET, "sas_token": SECRET, "headers": {"X": SECRET}},
+        "connection_string": f"AccountName=data;AccountKey={SECRET}",
+        "session": Opaque(),
+    }
+    yield catalog.wydot_bsm(**DAY, archive=url)
+    yield catalog.wydot_bsm(**DAY, archive="sftp:///data", storage_options=other)
+
+
+class Opaque:
+    def __repr__(self) -> str:
+        return SECRET
 
 
 def test_no_secret_is_shown_or_written() -> None:
@@ -319,34 +349,57 @@ def test_no_secret_is_shown_or_written() -> None:
         assert not [text for text in shown if SECRET in text]
         assert SECRET.encode() not in pickle.dumps(source)
         again = pickle.loads(pickle.dumps(source))
-        assert again == source == pickle.loads(pickle.dumps(again))
+        assert again.request == source.request
         assert again.metadata == source.metadata
         assert again.yaml() == source.yaml() == pickle.loads(pickle.dumps(again)).yaml()
 
 
 def test_yaml_names_what_it_leaves_out() -> None:
-    source = next(secret_sources())
-    spec = yaml.safe_load(source.yaml())["sources"]["cvpilot"]
+    signed, _, _, _, other = secret_sources()
+    spec = yaml.safe_load(signed.yaml())["sources"]["cvpilot"]
     assert spec["args"]["storage_options"] == {
         "anon": False,
         "client_kwargs": {"region_name": "us-east-1"},
         "endpoint_url": "https://minio.example",
+        "requester_pays": True,
+    }
+    assert spec["metadata"]["left_out"] == (
+        "storage_options.key, storage_options.secret, storage_options.token: give them when opening"
+    )
+    spec = yaml.safe_load(other.yaml())["sources"]["wydot_bsm"]
+    assert spec["args"]["storage_options"] == {
+        "host": "h.example",
+        "port": 22,
+        "proxy": "http://proxy.example",
     }
     for name in (
-        "storage_options.key",
-        "storage_options.secret",
-        "client_kwargs.aws_session_token",
+        "connection_string",
+        "session",
+        "client_options.headers",
+        "client_options.username",
     ):
-        assert name in spec["metadata"]["left_out"]
-    assert "login of storage_options.endpoint_url" in spec["metadata"]["left_out"]
+        assert f"storage_options.{name}" in spec["metadata"]["left_out"]
+    assert "login of storage_options.proxy" in spec["metadata"]["left_out"]
+
+
+def test_a_source_from_yaml_or_a_pickle_asks_the_same_archive() -> None:
+    signed, _, login, *_ = secret_sources()
+    sftp = CVPilotSource(
+        "wydot", "BSM", archive="sftp:///data", storage_options={"host": "h", "password": SECRET}
+    )
+    for source in (signed, login, sftp):
+        again = pickle.loads(pickle.dumps(source))
+        args = yaml.safe_load(source.yaml())["sources"]["cvpilot"]["args"]
+        assert again._asked.archive == source._asked.archive
+        assert CVPilotSource(**args)._asked.archive == source._asked.archive
+        assert again == source == CVPilotSource(**args)
 
 
 def test_secrets_reach_the_archive_and_survive_chaining_and_copies() -> None:
     for source in list(secret_sources())[:2]:
         for made in (source, source(end="2021-04-02"), copy.copy(source), copy.deepcopy(source)):
             options = made._asked.options()["storage_options"]
-            assert options["secret"] == SECRET
-            assert options["client_kwargs"]["aws_session_token"] == SECRET
+            assert (options["secret"], options["token"]) == (SECRET, SECRET)
 
 
 def test_a_denial_says_that_a_pickle_holds_no_secret() -> None:
