@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, unquote, urlencode
 
 from intake_cvpilot.archive.s3_options import S3Options
 from intake_cvpilot.errors import InvalidRequestError
@@ -107,12 +107,14 @@ def _public(part: str) -> str:
         # A bare word is the name of a file system, anything else the path of a local file.
         local = "/" in part or "." in part
         return Path(part).expanduser().resolve().as_uri() if local else part
-    parts = urlsplit(part)
-    if parts.scheme in ("file", "local"):
-        return Path(unquote(part.partition("://")[2])).expanduser().resolve().as_uri()
-    query = urlencode([(k, v) for k, v in parse_qsl(parts.query) if not _SECRET.search(k)])
-    host = parts.netloc.rpartition("@")[2]
-    return urlunsplit((parts.scheme, host, parts.path.rstrip("/"), query, ""))
+    scheme, _, rest = part.partition("://")
+    if scheme in ("file", "local"):
+        return Path(unquote(rest)).expanduser().resolve().as_uri()
+    rest, _, query = rest.partition("?")
+    host, slash, path = rest.partition("/")
+    kept = urlencode([(k, v) for k, v in parse_qsl(query) if not _SECRET.search(k)])
+    place = (host.rpartition("@")[2] + slash + path).rstrip("/")
+    return f"{scheme}://{place}" + (f"?{kept}" if kept else "")
 
 
 def _without_secrets(value: Any) -> Any:

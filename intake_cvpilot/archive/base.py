@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -124,7 +124,7 @@ class Archive(Protocol):
         """
         ...
 
-    def read(self, units: Sequence[Unit], folder: Path) -> Iterator[Received]:
+    def read(self, units: Sequence[Unit], folder: Path) -> Generator[Received, None, None]:
         """Read units into temporary files of a folder, in any order, each verified.
 
         Raises

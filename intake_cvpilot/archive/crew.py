@@ -11,7 +11,7 @@ from intake_cvpilot.archive.translate import from_disk
 from intake_cvpilot.errors import CVPilotError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
     from intake_cvpilot.archive.base import Received, Unit
 
@@ -22,7 +22,7 @@ _GRACE = 2.0  # seconds an abandoned read waits for its threads; they write noth
 
 def gather(
     read: Callable[[Unit, Stop], Received], units: Sequence[Unit], threads: int
-) -> Iterator[Received]:
+) -> Generator[Received, None, None]:
     """Read units on some threads and yield them as they arrive.
 
     After the first failure no further unit is begun; what was under way is still yielded, so that

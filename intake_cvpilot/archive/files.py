@@ -27,7 +27,7 @@ from intake_cvpilot.archive.translate import from_system, shown
 from intake_cvpilot.errors import ArchiveError, ChangedError, InvalidRequestError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
 
     from intake_cvpilot.archive.address import Address
     from intake_cvpilot.archive.stop import Stop
@@ -91,7 +91,7 @@ class FolderArchive:
             raise from_system(error, what=what) from error
         return Snapshot(prefix, tuple(found), listed_at, authoritative=bool(found))
 
-    def read(self, units: Sequence[Unit], folder: Path) -> Iterator[Received]:
+    def read(self, units: Sequence[Unit], folder: Path) -> Generator[Received, None, None]:
         """Read units; see `Archive.read`."""
         run, count = uuid.uuid4().hex, itertools.count()
 

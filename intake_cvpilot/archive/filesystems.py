@@ -32,7 +32,7 @@ from intake_cvpilot.archive.translate import from_system, shown
 from intake_cvpilot.errors import ArchiveError, ChangedError, CVPilotError, InvalidRequestError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Sequence
     from pathlib import Path
     from typing import TypeVar
 
@@ -81,7 +81,10 @@ class FilesystemArchive:
         self._meter = Meter()
         self._retry = Retry(policy, Throttle(rate, width=threads), self._meter)
         try:
-            self._fs, root = fsspec.core.url_to_fs(address.place, **_revealed(storage_options))
+            # A file system that fsspec has kept knows a tar as it was when it was first opened.
+            self._fs, root = fsspec.core.url_to_fs(
+                address.place, skip_instance_cache=True, **_revealed(storage_options)
+            )
         except ImportError as error:
             raise InvalidRequestError(
                 f"the archive {self.identity} needs a package that is not installed: {error}"
@@ -120,7 +123,7 @@ class FilesystemArchive:
         units = tuple(sorted(_unit(key, info) for key, info in found.items()))
         return Snapshot(prefix, units, listed_at, authoritative=bool(units))
 
-    def read(self, units: Sequence[Unit], folder: Path) -> Iterator[Received]:
+    def read(self, units: Sequence[Unit], folder: Path) -> Generator[Received, None, None]:
         """Read units; see `Archive.read`."""
         run, count = uuid.uuid4().hex, itertools.count()
 

@@ -8,7 +8,7 @@ from intake_cvpilot.archive.base import Traffic
 from intake_cvpilot.errors import OfflineError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Sequence
     from pathlib import Path
 
     from intake_cvpilot.archive.base import Received, Snapshot, Unit
@@ -27,11 +27,11 @@ class OfflineArchive:
         """Refuse."""
         self._refuse(f"list {prefix}")
 
-    def read(self, units: Sequence[Unit], folder: Path) -> Iterator[Received]:  # noqa: ARG002
+    def read(self, units: Sequence[Unit], folder: Path) -> Generator[Received, None, None]:  # noqa: ARG002
         """Refuse, unless there is nothing to read."""
         if units:
             self._refuse(f"read {len(units)} objects")
-        return iter(())
+        return _nothing()
 
     def close(self) -> None:
         """Do nothing."""
@@ -41,3 +41,7 @@ class OfflineArchive:
             f"offline: cannot {what} of {self.identity}; fetch it while online "
             "(`cvpilot fetch`), or unset offline and CVPILOT_OFFLINE"
         )
+
+
+def _nothing() -> Generator[Received, None, None]:
+    yield from ()

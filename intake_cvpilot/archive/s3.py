@@ -24,7 +24,7 @@ from intake_cvpilot.archive.translate import from_status, shown
 from intake_cvpilot.errors import ArchiveError, InvalidRequestError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Generator, Mapping, Sequence
     from pathlib import Path
 
     from intake_cvpilot.archive.address import Address
@@ -96,7 +96,7 @@ class S3Archive:
             units = [Unit(u.key[cut:], u.size, u.etag, u.last_modified) for u in units]
         return Snapshot(prefix, tuple(units), listed_at)
 
-    def read(self, units: Sequence[Unit], folder: Path) -> Iterator[Received]:
+    def read(self, units: Sequence[Unit], folder: Path) -> Generator[Received, None, None]:
         """Read units; see `Archive.read`."""
         # The key of an object is no file name: it may hold anything.
         run, count = uuid.uuid4().hex, itertools.count()
