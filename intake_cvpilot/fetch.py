@@ -215,7 +215,7 @@ def fetch(
     return run(prepare(source, message_type, start, end, options), options.get("progress")).report
 
 
-def run(job: Job, wish: Progress | bool | None = None) -> Outcome:
+def run(job: Job, wish: Progress | bool | None = None) -> Outcome:  # noqa: FBT001 - as given
     """Do the whole way for a job."""
     began = time.monotonic()
     views = [look(job, p, datetime.now(UTC)) for p in partitions(job.request)]
@@ -344,6 +344,7 @@ def tell_failures(job: Job, failures: Mapping[str, Exception], report: Report) -
         warnings.warn(message, stacklevel=4)
         return
     first = next(iter(failures.values()))
-    if len(report.partitions) == 1:
-        raise first
+    causes = {(type(cause), str(cause)) for cause in failures.values()}
+    if len(causes) == 1 and len(failures) == len(report.partitions):
+        raise first  # one cause for all, such as an archive that is not there
     raise PartitionsFailedError(message, failures, report) from first

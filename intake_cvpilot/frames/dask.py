@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import dask
 import dask.dataframe as dd
 import pandas as pd
 import pyarrow as pa
@@ -45,18 +46,20 @@ def to_dask(found: Sequence[Piece], chosen: Selection, *, index: str | None = No
         empty: dd.DataFrame = dd.from_pandas(meta, npartitions=1)  # type: ignore[no-untyped-call]
         return empty
     divisions = bounds(groups, chosen) if index == TIME else None
-    frame: dd.DataFrame = dd.from_map(  # type: ignore[no-untyped-call]
-        read_group,
-        groups,
-        table=chosen.table.name,
-        rows=chosen.rows,
-        index=index,
-        columns=list(chosen.columns),
-        meta=meta,
-        divisions=divisions,
-        label="cvpilot",
-        enforce_metadata=False,
-    )
+    # Texts are Arrow's already; dask would put a needless conversion between reading and all else.
+    with dask.config.set({"dataframe.convert-string": False}):
+        frame: dd.DataFrame = dd.from_map(  # type: ignore[no-untyped-call]
+            read_group,
+            groups,
+            table=chosen.table.name,
+            rows=chosen.rows,
+            index=index,
+            columns=list(meta.columns),
+            meta=meta,
+            divisions=divisions,
+            label="cvpilot",
+            enforce_metadata=False,
+        )
     return frame
 
 

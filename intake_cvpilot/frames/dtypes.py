@@ -33,7 +33,7 @@ def to_pandas(data: pa.Table, table: Table, *, index: str | None = None) -> pd.D
     table : Table
         The table whose dtypes hold.
     index : str, optional
-        A column to set as the index; None gives a RangeIndex.
+        A column of instants to set as the index, a DatetimeIndex in UTC; None gives a RangeIndex.
 
     Returns
     -------
@@ -46,7 +46,11 @@ def to_pandas(data: pa.Table, table: Table, *, index: str | None = None) -> pd.D
         index=pd.RangeIndex(data.num_rows),
         columns=pd.Index(data.column_names, dtype="str"),
     )
-    return frame if index is None else frame.set_index(index)
+    if index is None:
+        return frame
+    # An Arrow-backed index can neither be sliced by text nor resampled; a DatetimeIndex can.
+    instants = frame.pop(index).astype("datetime64[us, UTC]")
+    return frame.set_index(pd.DatetimeIndex(instants, name=index))
 
 
 def as_series(values: pa.ChunkedArray, column: Column) -> pd.Series:
