@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -103,6 +104,18 @@ def test_a_source_written_to_a_catalog_of_the_users_own_is_the_same_source(tmp_p
 def test_searching_and_listing_the_catalog_makes_every_entry() -> None:
     assert set(open_catalog().search("Tampa")) == {"thea_bsm", "thea_tim", "thea_spat"}
     assert {name: made.name for name, made in open_catalog().items()} == {n: n for n in ENTRIES}
+
+
+def test_the_examples_of_the_page_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_archive(tmp_path / "archive", records_per_hour=2)
+    monkeypatch.setenv("CVPILOT_ARCHIVE", str(tmp_path / "archive"))
+    monkeypatch.chdir(tmp_path)
+    page = (ROOT / "docs" / "intake.md").read_text(encoding="utf-8")
+    names: dict[str, object] = {}
+    for block in re.findall(r"^```python\n(.*?)^```$", page, flags=re.MULTILINE | re.DOTALL):
+        exec(compile(block, "intake.md", "exec"), names)
+    assert list(names["rows"].columns) == ["event_time", "vehicle_id", "speed"]
+    assert len(names["rows"]) > 0
 
 
 # A catalog that does without the library
