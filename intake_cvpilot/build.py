@@ -7,12 +7,12 @@ Same units, same versions: the same bytes, whatever came before.
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
+import gc
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from intake_cvpilot import decode, tables
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from intake_cvpilot.decode.framing import Oversized
     from intake_cvpilot.decode.shape import Reading
-    from intake_cvpilot.decode.strict import Rejected
 
 __all__ = [
     "BlockResult",
@@ -160,66 +159,31 @@ def build_block(task: BlockTask) -> BlockResult:
         A unit cannot be opened, or the disk is full; partial files are removed.
     """
     block = _Block(task)
+    # Records are held by the thousand: the collector would walk them again and again for nothing.
+    collecting = gc.isenabled()
+    gc.disable()
     try:
         for unit in task.units:
             block.read(unit)
         return block.finish()
     finally:
         block.close()
-
-
-class _Quarantine:
-    """The quarantine file, written as lines come; absent when none comes."""
-
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / "quarantine.ndjson.tmp"
-        self.file: IO[bytes] | None = None
-        self.digest = hashlib.sha256()
-        self.reasons: Counter[str] = Counter()
-
-    def add(
-        self, unit: StagedUnit, line: int, offset: int, data: bytes | Oversized, why: Rejected
-    ) -> None:
-        """Write one frame and count its reason."""
-        from intake_cvpilot.decode.quarantine import entry
-
-        written = entry(unit.key, unit.object_id, line, offset, data, why)
-        if self.file is None:
-            self.file = self.path.open("wb")
-        self.file.write(written)
-        self.digest.update(written)
-        self.reasons[why.reason] += 1
-
-    def finish(self) -> list[BuiltFile]:
-        """Give the file the name of its content."""
-        if self.file is None:
-            return []
-        size = self.file.tell()
-        self.file.close()
-        digest = self.digest.hexdigest()
-        name = f"quarantine-{digest[:16]}.ndjson"
-        self.path.replace(self.path.with_name(name))
-        rows = self.reasons.total()
-        return [BuiltFile("quarantine", name, size, rows, digest, None, None, None)]
-
-    def close(self) -> None:
-        """Remove what a failed build leaves."""
-        if self.file is not None:
-            self.file.close()
-            self.path.unlink(missing_ok=True)
+        if collecting:
+            gc.enable()
 
 
 class _Block:
     """The work on one block."""
 
     def __init__(self, task: BlockTask) -> None:
+        from intake_cvpilot.decode.quarantine import Quarantine
         from intake_cvpilot.tables.gather import Gathering
 
         self.task = task
         self.shapes = decode.shapes_for(task.source, task.message_type)
         self.tables = tables.tables_for(task.source, task.message_type)
         self.rows = Gathering(self.tables, task.start, task.end)
-        self.quarantine = _Quarantine(task.folder)
+        self.quarantine = Quarantine(task.folder / "quarantine.ndjson.tmp")
         self.units: list[UnitCounts] = []
         self.versions: Counter[str] = Counter()
         self.unknown: dict[str, tuple[str, int]] = {}
@@ -242,14 +206,15 @@ class _Block:
                     reading = self._decode(data)
                 except Rejected as why:
                     bad += 1
-                    self.quarantine.add(unit, line, offset, data, why)
+                    self.quarantine.add(unit.key, unit.object_id, line, offset, data, why)
                     continue
                 records += 1
                 self._count(reading, unit, line)
-                self.rows.add(reading, origin, line, len(data))
+                self.rows.add(reading, origin, line, data)
         except framing.UnreadableError as error:
             lines, bad = lines + 1, bad + 1
-            self.quarantine.add(unit, 0, 0, framing.whole(unit.path), Rejected(*error.args))
+            whole = framing.whole(unit.path)
+            self.quarantine.add(unit.key, unit.object_id, 0, 0, whole, Rejected(*error.args))
         self.units.append(UnitCounts(unit.key, lines, records, blank, bad))
 
     def _decode(self, data: bytes | Oversized) -> Reading:
@@ -272,7 +237,7 @@ class _Block:
         for file in files:
             rows[file.role.removesuffix(".outside")] += file.rows
         return BlockResult(
-            files=(*files, *self.quarantine.finish()),
+            files=(*files, *self._quarantine()),
             units=tuple(self.units),
             inside=self.rows.inside,
             outside=self.rows.outside,
@@ -295,6 +260,15 @@ class _Block:
         size = path.stat().st_size
         path.replace(path.with_name(name))
         return BuiltFile(role, name, size, len(rows), digest, footer, *window.bounds(rows))
+
+    def _quarantine(self) -> Iterator[BuiltFile]:
+        """Give the quarantine file, if there is one, the name of its content."""
+        if digest := self.quarantine.finish():
+            path = self.quarantine.path
+            name = f"quarantine-{digest[:16]}.ndjson"
+            size, rows = path.stat().st_size, self.quarantine.reasons.total()
+            path.replace(path.with_name(name))
+            yield BuiltFile("quarantine", name, size, rows, digest, None, None, None)
 
     def close(self) -> None:
         """Remove what a failed build leaves."""

@@ -1,4 +1,4 @@
-"""Bytes to raw records: framing, strict JSON, raw shapes of each source.  Knows no archive or cache."""
+"""Bytes to raw records: framing, strict JSON and the raw shapes of each source."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Bytes to frames: where each record of an object begins, and its bytes.
 
-``lines`` framing cuts at ``b"\\n"`` and nowhere else (U+2028, ``\\r`` and ``\\x1c`` stand within
+``lines`` framing cuts at line feeds and nowhere else (U+2028 and carriage returns stand within
 lines).  A byte order mark is accepted at byte 0 only.  Content that begins with gzip's magic bytes
 is decompressed.  Memory is bounded by the longest line that is read.
 """
@@ -53,6 +53,9 @@ class Oversized:
     """Bytes."""
     sha256: str
     """Of all its bytes, hex."""
+
+    def __len__(self) -> int:
+        return self.length
 
 
 Frame = tuple[int, int, bytes | Oversized]

@@ -25,7 +25,7 @@ class Element:
     unit: str
     """Unit of the value: SI or degrees; empty for a plain number."""
     step: Fraction
-    """Value of one raw unit; exact, so that raw 1291 of 0.02 m/s is 25.82 and not 25.820000000000002."""
+    """Value of one raw unit, exact: raw 1291 of 0.02 m/s is 25.82, not 25.820000000000002."""
     low: int
     """Lowest valid raw integer, inclusive."""
     high: int

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from intake_cvpilot.decode.leftover import says_nothing
+from intake_cvpilot.decode.nothing import says_nothing
 from intake_cvpilot.decode.readers import Integer, Odd, Reader
 
 __all__ = ["Bits", "Flag", "Name", "Text", "fold"]
@@ -142,7 +142,7 @@ class Bits(Reader):
             raise Odd("unreadable")
         if size > 4 * len(value):
             raise Odd("out_of_range")
-        bits = bin(int(value, 16))[2:].zfill(4 * len(value))
+        bits = f"{int(value, 16):0{4 * len(value)}b}"
         return self._set([bit == "1" for bit in bits[:size]])
 
     def _set(self, bits: list[bool]) -> list[str]:

@@ -1,35 +1,28 @@
 """What a record carries beyond the named columns: ``extra``, as canonical JSON text.
 
-Reading a record takes out of it what the columns hold.  What remains, less what says nothing, is the
-leftover; a cell that could not be read is put back at its raw path.  So nothing is lost by
+Reading a record takes out of it what the columns hold.  What remains, less what says nothing, is
+the leftover; a cell that could not be read is put back at its raw path.  So nothing is lost by
 construction.
 """
 
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from typing import Any
 
 from intake_cvpilot.decode.redact import redact
 
-__all__ = ["NOTHING", "Path", "extra", "prune", "put", "says_nothing"]
+__all__ = ["Path", "extra", "prune", "put"]
 
 Path = tuple[str | int, ...]
 """Where a value stands: keys of objects and positions in lists."""
-
-NOTHING: tuple[Any, ...] = (None, "", {}, [])
-"""The forms of a missing value."""
-
-
-def says_nothing(value: Any) -> bool:
-    """Whether a value is one of the forms of "missing"."""
-    return value is None or (isinstance(value, (str, dict, list)) and not value)
 
 
 def put(holder: dict[str, Any], path: Path, value: Any) -> None:
     """Put a value back where it stood; positions of a list before it are filled with null."""
     inner: Any = holder
-    for step, after in zip(path, path[1:], strict=False):
+    for step, after in pairwise(path):
         inner = _step(inner, step, [] if isinstance(after, int) else {})
     _set(inner, path[-1], value)
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from typing import TYPE_CHECKING
+from collections import Counter
+from typing import IO, TYPE_CHECKING
 
 from intake_cvpilot.decode.framing import HEAD, Oversized
 from intake_cvpilot.decode.redact import redact_bytes
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from intake_cvpilot.decode.strict import Rejected
 
-__all__ = ["entry"]
+__all__ = ["Quarantine", "entry"]
 
 
 def entry(
@@ -35,10 +38,10 @@ def entry(
     Returns
     -------
     bytes
-        JSON with ``object``, ``object_id``, ``line``, ``offset``, ``reason``, ``detail``, ``length``
-        and ``sha256`` (of the whole frame), ``raw`` (text, or base64 where ``encoding`` says so; the
-        first 64 KiB when ``cut``) and, where values were replaced by ``***``, their number as
-        ``redacted``.
+        JSON with ``object``, ``object_id``, ``line``, ``offset``, ``reason``, ``detail``,
+        ``length`` and ``sha256`` (of the whole frame), ``raw`` (text, or base64 where ``encoding``
+        says so; the first 64 KiB when ``cut``) and, where values were replaced by ``***``, their
+        number as ``redacted``.
     """
     if isinstance(data, Oversized):
         head, length, digest = data.head, data.length, data.sha256
@@ -64,3 +67,51 @@ def entry(
         fields["encoding"] = "base64"
         fields["raw"] = base64.b64encode(shown).decode("ascii")
     return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+
+
+class Quarantine:
+    """A quarantine file, written as frames come; absent when none comes.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.reasons: Counter[str] = Counter()
+        """Frames by reason."""
+        self._file: IO[bytes] | None = None
+        self._digest = hashlib.sha256()
+
+    def add(
+        self,
+        key: str,
+        object_id: int,
+        line: int,
+        offset: int,
+        data: bytes | Oversized,
+        why: Rejected,
+    ) -> None:
+        """Write one frame; see `entry`."""
+        written = entry(key, object_id, line, offset, data, why)
+        if self._file is None:
+            self._file = self.path.open("wb")
+        self._file.write(written)
+        self._digest.update(written)
+        self.reasons[why.reason] += 1
+
+    def finish(self) -> str | None:
+        """Close the file: its SHA-256 (hex), or None when there is no file."""
+        if self._file is None:
+            return None
+        self._file.close()
+        self._file = None
+        return self._digest.hexdigest()
+
+    def close(self) -> None:
+        """Remove a file that was not finished."""
+        if self._file is not None:
+            self._file.close()
+            self.path.unlink(missing_ok=True)

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Final
 
 from intake_cvpilot.decode import stamps
 from intake_cvpilot.decode.j2735 import Element, mass
-from intake_cvpilot.decode.leftover import says_nothing
+from intake_cvpilot.decode.nothing import says_nothing
 
 __all__ = [
     "Integer",
@@ -37,8 +37,8 @@ _NUMBER: Final = re.compile(r"\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\s*", 
 class Odd(Exception):  # noqa: N818 - an outcome of reading, counted by its reason
     """A value that gives a null cell.
 
-    ``args[0]`` is the reason: ``missing``, ``unavailable`` and ``artefact`` say nothing and are only
-    counted; any other (``unreadable``, ``out_of_range``, ``no_zone``) also goes to ``extra``.
+    ``args[0]`` is the reason: ``missing``, ``unavailable`` and ``artefact`` say nothing and are
+    only counted; any other (``unreadable``, ``out_of_range``, ``no_zone``) also goes to ``extra``.
     """
 
     @property
@@ -112,7 +112,7 @@ class Number(Reader):
 
     @cached_property
     def low(self) -> float:
-        """The lowest number as published that is read, a quarter of a step of tolerance included."""
+        """The lowest number as published that is read, with a quarter of a step of tolerance."""
         return float(self.element.low * self.step - self.step / 4)
 
     @cached_property
@@ -127,7 +127,7 @@ class Number(Reader):
 
     @cached_property
     def factor(self) -> tuple[float, float]:
-        """The value is ``rint(x * factor[0]) / factor[1]`` (published) or ``x * [0] / [1]`` (raw)."""
+        """The value is ``rint(x * f[0]) / f[1]`` (published) or ``x * f[0] / f[1]`` (raw)."""
         if self.scale is None:
             return float(self.element.step.numerator), float(self.element.step.denominator)
         return float(self.scale * 10**DIGITS), float(10**DIGITS)

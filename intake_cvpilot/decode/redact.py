@@ -1,7 +1,7 @@
 """User names and passwords out of whatever is kept: ``extra`` and the quarantine.
 
-TIM records carry the sign-on names of roadside units.  A value is replaced when its *key* looks like
-a user name or a password, in decoded values and in raw bytes that nobody could decode.
+TIM records carry the sign-on names of roadside units.  A value is replaced when its *key* looks
+like a user name or a password, in decoded values and in raw bytes that nobody could decode.
 """
 
 from __future__ import annotations
@@ -10,14 +10,16 @@ import json
 import re
 from typing import Any, Final
 
+from intake_cvpilot.decode.nothing import says_nothing
+
 __all__ = ["HIDDEN", "is_secret", "redact", "redact_bytes"]
 
 HIDDEN: Final = "***"
-_SECRET: Final = (
+_LOOKS: Final = (
     r"user[\W_]*name|password|passwd|passphrase|passcode|\bpwd\b|_pwd|rsu_?user|^user$|^login$"
     r"|credential|secret|api[\W_]*key"
 )
-_KEY: Final = re.compile(_SECRET, re.IGNORECASE)
+_KEY: Final = re.compile(_LOOKS, re.IGNORECASE)
 # A quoted string (either kind of quotes, perhaps torn off at the end) or a bare word.
 _WORD: Final = re.compile(rb'"(?:[^"\\]|\\.)*"?|\'(?:[^\'\\]|\\.)*\'?|[\w.-]+', re.DOTALL)
 _AFTER_KEY: Final = re.compile(rb"\s*[:=>]\s*")
@@ -32,16 +34,12 @@ def redact(value: Any) -> Any:
     """The decoded value with the values of secret keys replaced, at any depth."""
     if isinstance(value, dict):
         return {
-            key: HIDDEN if is_secret(key) and not _is_nothing(inner) else redact(inner)
+            key: HIDDEN if is_secret(key) and not says_nothing(inner) else redact(inner)
             for key, inner in value.items()
         }
     if isinstance(value, list):
         return [redact(inner) for inner in value]
     return value
-
-
-def _is_nothing(value: Any) -> bool:
-    return value is None or value == "" or value == {} or value == []
 
 
 def redact_bytes(data: bytes) -> tuple[bytes, int]:

@@ -10,11 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import repeat
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from intake_cvpilot.decode.leftover import Path, says_nothing
+from intake_cvpilot.decode.nothing import says_nothing
 from intake_cvpilot.decode.readers import Odd, Reader
 from intake_cvpilot.decode.strict import Rejected
+
+if TYPE_CHECKING:
+    from intake_cvpilot.decode.leftover import Path
 
 __all__ = [
     "Cell",
@@ -251,7 +254,7 @@ class Shapes:
         version = published_version(record)
         shape = self.by_version.get(version) if type(version) is int else None
         if shape is not None:
-            return Reading(shape, shape.rows(record, raw), version, True)
+            return Reading(shape, shape.rows(record, raw), version, known=True)
         shape = self.shapes[-1]
         try:
             rows = shape.rows(record, raw)
@@ -266,7 +269,7 @@ class Shapes:
                 f"schemaVersion {'is absent' if version is None else 'is not known'} and the record"
                 f" is not like version {max(shape.versions)}; see {self.module}",
             )
-        return Reading(shape, rows, version, False)
+        return Reading(shape, rows, version, known=False)
 
 
 def published_version(record: Mapping[str, Any]) -> Any:

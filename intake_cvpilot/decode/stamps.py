@@ -1,8 +1,8 @@
 """Time stamps as the archive writes them, read leniently and exactly, as whole microseconds.
 
-The forms are those of archive-facts 2.2: ``2020-02-01T00:49:46.295Z``, ``…33.398Z[UTC]``, unpadded
-parts (``T14:58:9.938Z``).  Second 60 is the next minute's start, 24:00 the next day's, digits beyond
-the sixth are cut; each is noted, so that it is counted.
+The forms are ``2020-02-01T00:49:46.295Z``, ``2017-12-05T16:33:58Z[UTC]``, any number of fraction
+digits, unpadded parts (``T14:58:9.938Z``).  Second 60 is the next minute's start, 24:00 the next
+day's, digits beyond the sixth are cut; each is noted, so that it is counted.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Final
 
 __all__ = ["EPOCH", "Moment", "folder_time", "folder_utc", "micros", "parse"]
 
-EPOCH: Final = dt.datetime(1970, 1, 1)
+EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _STAMP: Final = re.compile(
     r"\s*(\d{4})-(\d{1,2})-(\d{1,2})"
     r"(?:[T ]\s*(\d{1,2})(?::(\d{1,2})(?::(\d{1,2})(?:[.,](\d+))?)?)?)?"
@@ -40,9 +40,7 @@ class Moment:
 
 
 def micros(moment: dt.datetime) -> int:
-    """Microseconds since 1970 of a datetime taken as UTC when it has no zone; exact."""
-    if moment.tzinfo is not None:
-        moment = moment.astimezone(dt.UTC).replace(tzinfo=None)
+    """Microseconds since 1970 UTC of an aware datetime; exact."""
     return (moment - EPOCH) // dt.timedelta(microseconds=1)
 
 
@@ -80,7 +78,7 @@ def parse(text: str) -> Moment | None:
     if h > 24 or m > 59 or s > 60:
         return None
     try:
-        date = dt.datetime(int(year), int(month), int(day))
+        date = dt.datetime(int(year), int(month), int(day), tzinfo=dt.UTC)
     except ValueError:
         return None
     wall = micros(date) + ((h * 60 + m) * 60 + s) * 1_000_000 + micro
@@ -121,7 +119,7 @@ def folder_time(key: str) -> int | None:
     """
     parts = key.split("/")
     try:
-        day = dt.datetime(int(parts[2]), int(parts[3]), int(parts[4]))
+        day = dt.datetime(int(parts[2]), int(parts[3]), int(parts[4]), tzinfo=dt.UTC)
     except (IndexError, ValueError):
         return None
     hour = parts[5] if len(parts) > 6 else ""

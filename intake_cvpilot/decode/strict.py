@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import json
 import re
-import threading
-from typing import Any, Final
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -19,6 +21,7 @@ __all__ = ["MAX_DEPTH", "Rejected", "parse"]
 MAX_DEPTH: Final = 128
 """Deepest nesting that is read; the archive's own records reach about 25."""
 
+T = TypeVar("T")
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 _NOT_BRACKETS: Final = bytes(byte for byte in range(256) if byte not in b"[]{}")
@@ -54,9 +57,10 @@ def parse(data: bytes) -> dict[str, Any]:
     if data.count(b"{") + data.count(b"[") > MAX_DEPTH and _depth(data) > MAX_DEPTH:
         raise Rejected("too_deep", f"nested deeper than {MAX_DEPTH}")
     try:
-        record = _decode(data)
-    except RecursionError:
-        record = _apart(data)
+        try:
+            record = _decode(data)
+        except RecursionError:
+            record = _fresh(lambda: _decode(data))
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise _reason(data) from error
     if type(record) is not dict:
@@ -67,26 +71,20 @@ def parse(data: bytes) -> dict[str, Any]:
 
 
 def _loses_keys(data: bytes, record: dict[str, Any]) -> bool:
-    """Whether decoding dropped a member: every dropped member takes quotes with it.
+    r"""Whether decoding dropped a member: every dropped member takes quotes with it.
 
     Exact, because encoding writes two quotes for each string and ``\\"`` for each quote within one,
     as the source did unless it wrote a quote as ``\\u0022``.
     """
     if b"\\" not in data or b"\\u0022" not in data:
-        try:
+        with suppress(RecursionError):
             return data.count(b'"') != _encode(record).count(b'"')
-        except (RecursionError, OverflowError, ValueError):
-            pass
     seen: list[bool] = []
 
     def pairs(items: list[tuple[str, Any]]) -> None:
         seen.append(len({key for key, _ in items}) != len(items))
 
-    _run_apart(
-        lambda: json.loads(
-            data, object_pairs_hook=pairs, parse_int=lambda _: 0, parse_float=lambda _: 0
-        )
-    )
+    _fresh(lambda: json.loads(data, object_pairs_hook=pairs, parse_int=len, parse_float=len))
     return any(seen)
 
 
@@ -95,21 +93,17 @@ def _depth(data: bytes) -> int:
 
     Peels the innermost pairs of brackets, one level of the whole line at a time.
     """
-    brackets = data.translate(None, _NOT_BRACKETS)
-    for attempt in (brackets, None):
-        if attempt is None:
-            # Brackets within strings are in the way: take the strings out first.
-            attempt = _STRING.sub(b"", data).translate(None, _NOT_BRACKETS)
-        for level in range(MAX_DEPTH + 1):
-            if not attempt:
-                return level
-            peeled = attempt.replace(b"[]", b"").replace(b"{}", b"")
-            if len(peeled) == len(attempt):
-                break
-            attempt = peeled
-    # Unbalanced, so no JSON: the plain depth of its opening brackets decides the reason only.
+    found = _peel(data.translate(None, _NOT_BRACKETS))
+    if found is not None:
+        return found
+    # Brackets within strings are in the way: take the strings out.
+    brackets = _STRING.sub(b"", data).translate(None, _NOT_BRACKETS)
+    found = _peel(brackets)
+    if found is not None:
+        return found
+    # Too deep, or unbalanced and thus no JSON: the opening brackets decide the reason's name.
     deepest = level = 0
-    for byte in attempt:
+    for byte in brackets:
         level += 1 if byte in b"[{" else -1
         deepest = max(deepest, level)
         if deepest > MAX_DEPTH:
@@ -117,29 +111,22 @@ def _depth(data: bytes) -> int:
     return deepest
 
 
-def _apart(data: bytes) -> Any:
-    """Decode on a fresh stack: the caller's own stack was too deep for a line within the limit."""
-    return _run_apart(lambda: _decode(data))
+def _peel(brackets: bytes) -> int | None:
+    """Levels of balanced brackets; None when they are more than the limit or not balanced."""
+    for level in range(MAX_DEPTH + 1):
+        if not brackets:
+            return level
+        peeled = brackets.replace(b"[]", b"").replace(b"{}", b"")
+        if len(peeled) == len(brackets):
+            return None
+        brackets = peeled
+    return None
 
 
-def _run_apart(work: Any) -> Any:
-    outcome: list[Any] = []
-
-    def run() -> None:
-        try:
-            outcome.append((True, work()))
-        except Exception as error:
-            outcome.append((False, error))
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join()
-    done, value = outcome[0]
-    if done:
-        return value
-    if isinstance(value, (msgspec.MsgspecError, ValueError)):
-        raise Rejected("not_json", "not valid JSON") from value
-    raise value
+def _fresh(work: Callable[[], T]) -> T:
+    """Run on a fresh stack: the caller's own may be too deep for a line within the limit."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(work).result()
 
 
 def _kind(value: object) -> str:
@@ -147,7 +134,7 @@ def _kind(value: object) -> str:
     return names.get(type(value), "null")
 
 
-class _Named(ValueError):
+class _NamedError(ValueError):
     """Raised within json.loads to name the first thing that strict JSON forbids."""
 
 
@@ -159,22 +146,22 @@ def _reason(data: bytes) -> Rejected:
         return Rejected("invalid_utf8", f"invalid UTF-8 at byte {error.start}")
 
     def constant(name: str) -> None:
-        raise _Named("not_finite", f"{name} is no JSON number")
+        raise _NamedError("not_finite", f"{name} is no JSON number")
 
     def whole(digits: str) -> int:
         if len(digits) > 4300:
-            raise _Named("out_of_range", f"an integer of {len(digits)} characters")
+            raise _NamedError("out_of_range", f"an integer of {len(digits)} characters")
         return 0
 
     def real(digits: str) -> float:
         value = float(digits)
         if value in (float("inf"), float("-inf")):
-            raise _Named("out_of_range", "a number beyond the range of a double")
+            raise _NamedError("out_of_range", "a number beyond the range of a double")
         return value
 
     try:
         value = json.loads(text, parse_constant=constant, parse_int=whole, parse_float=real)
-    except _Named as named:
+    except _NamedError as named:
         return Rejected(*named.args)
     except json.JSONDecodeError as error:
         return Rejected("not_json", f"{error.msg} at character {error.pos}")

@@ -9,7 +9,7 @@ from typing import Any, Final
 from intake_cvpilot.decode import j2735, names
 from intake_cvpilot.decode.j2735 import GRAVITY, Element
 from intake_cvpilot.decode.labels import Bits, Flag, Name, Text
-from intake_cvpilot.decode.leftover import says_nothing
+from intake_cvpilot.decode.nothing import says_nothing
 from intake_cvpilot.decode.readers import Integer, Mass, Number, Stamp, Structs
 from intake_cvpilot.decode.shape import Cell, Group, Layout, Row, Shape, object_at
 from intake_cvpilot.decode.stamps import parse
@@ -219,10 +219,11 @@ def check_zone(record: dict[str, Any], *path: str) -> None:
         if text.endswith(("Z", "Z[UTC]")):
             return
         moment = parse(text)
-        if moment is not None:
-            if moment.offset is None:
-                raise Rejected("no_zone", f"metadata.{key} names no time zone")
-            return
+        if moment is None:
+            continue
+        if moment.offset is None:
+            raise Rejected("no_zone", f"metadata.{key} names no time zone")
+        return
 
 
 def _bsm_rows(record: dict[str, Any], stamps: tuple[str, ...], group: Group) -> list[Row]:
@@ -260,13 +261,13 @@ def _not_bsm(record: dict[str, Any], data: dict[str, Any] | None) -> Rejected:
     return Rejected("missing_core", "payload.data.coreData is absent or empty")
 
 
-def _first_rows(record: dict[str, Any], raw: bytes) -> list[Row]:
+def _first_rows(record: dict[str, Any], _raw: bytes) -> list[Row]:
     _one_version(record)
     stamps = ("recordGeneratedAt", "generatedAt", "odeReceivedAt", "receivedAt")
     return _bsm_rows(record, stamps, _FIRST_GROUP)
 
 
-def _later_rows(record: dict[str, Any], raw: bytes) -> list[Row]:
+def _later_rows(record: dict[str, Any], _raw: bytes) -> list[Row]:
     return _bsm_rows(record, ("recordGeneratedAt", "odeReceivedAt"), _LATER_GROUP)
 
 

@@ -23,9 +23,11 @@ __all__ = ["convert"]
 
 _NULL: Final = type(None)
 _STAMP: Final = (
-    r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
-    r"(\.[0-9]{1,6})?Z(\[UTC\])?$"
+    r"^[12][0-9]{3}-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)"
+    r"|(?:0[13578]|1[02])-31)T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,6})?Z"
+    r"(?:\[UTC\])?$"
 )
+"""Stamps that Arrow reads as the rule does: days that exist in every year, and no odd part."""
 
 
 KINDS: Final[dict[str, pa.DataType]] = {
@@ -118,7 +120,7 @@ def _plain(values: Sequence[Any], kinds: set[type]) -> pa.Array | None:
 def _integer(reader: Integer, values: Sequence[Any], kinds: set[type]) -> Converted:
     if not kinds <= {int, _NULL}:
         if kinds <= {str, _NULL}:
-            return _unique(reader, values, pa.int64())
+            return _words(reader, values, kinds)
         return each(reader, values, pa.int64())
     try:
         array = pa.array(values, type=pa.int64())
@@ -137,44 +139,20 @@ def _integer(reader: Integer, values: Sequence[Any], kinds: set[type]) -> Conver
     return done
 
 
-def _unique(reader: Reader, values: Sequence[Any], kind: pa.DataType) -> Converted:
-    """Text: each distinct value once by the rule."""
+def _words(reader: Reader, values: Sequence[Any], kinds: set[type]) -> Converted:
+    """Text of which many values are equal: each distinct one by the rule, once."""
+    kind = KINDS[reader.kind]
+    if not kinds <= {str, _NULL}:
+        return each(reader, values, kind)
     codes = pa.array(values, type=pa.string()).dictionary_encode()
     read = each(reader, codes.dictionary.to_pylist(), kind)
-    if not read.odd and not read.reasons and codes.null_count == 0 and not read.notes:
-        return Converted(read.array.take(codes.indices))
-    if not read.odd and not read.reasons and not read.notes:
-        done = Converted(read.array.take(codes.indices))
-        done.reasons["missing"] = codes.null_count
-        return done
-    return each(reader, values, kind)
-
-
-def _text(reader: Text, values: Sequence[Any], kinds: set[type]) -> Converted:
-    if kinds <= {str, _NULL}:
-        return _silent_unique(reader, values, pa.string())
-    return each(reader, values, pa.string())
-
-
-def _silent_unique(reader: Reader, values: Sequence[Any], kind: pa.DataType) -> Converted:
-    """Like ``_unique``, with values that say nothing counted by how often they occur."""
-    codes = pa.array(values, type=pa.string()).dictionary_encode()
-    distinct = codes.dictionary.to_pylist()
-    read = each(reader, distinct, kind)
-    if read.odd or read.notes:
+    if read.odd or read.notes or len(read.reasons) > 1:
         return each(reader, values, kind)
     done = Converted(read.array.take(codes.indices))
+    for reason in read.reasons:
+        done.reasons[reason] = done.array.null_count - codes.null_count
     if codes.null_count:
-        done.reasons["missing"] = codes.null_count
-    if read.reasons:
-        often = np.bincount(
-            codes.indices.drop_null().to_numpy(zero_copy_only=False), minlength=len(distinct)
-        )
-        for code in np.flatnonzero(pc.is_null(read.array).to_numpy(zero_copy_only=False)).tolist():
-            alone = Converted(read.array)
-            one(reader, 0, distinct[code], alone)
-            for reason in alone.reasons:
-                done.reasons[reason] += int(often[code])
+        done.reasons["missing"] += codes.null_count
     return done
 
 
@@ -189,14 +167,22 @@ def _flag(reader: Flag, values: Sequence[Any], kinds: set[type]) -> Converted:
 
 def _stamp(reader: Stamp, values: Sequence[Any], kinds: set[type]) -> Converted:
     if not kinds <= {str, _NULL}:
-        return _instants(each(reader, values, pa.int64()))
+        return each(reader, values, TIMESTAMP)
     written = pa.array(values, type=pa.string())
-    plain = pc.match_substring_regex(written, _STAMP)
-    if not pc.all(plain, min_count=0).as_py():
-        return _some_stamps(reader, values, plain)
-    done = Converted(_cast_stamps(written))
+    plain = pc.fill_null(pc.match_substring_regex(written, _STAMP), fill_value=True)
+    hard = np.flatnonzero(~plain.to_numpy(zero_copy_only=False))
+    if len(hard) == 0:
+        done = Converted(_cast_stamps(written))
+        if written.null_count:
+            done.reasons["missing"] = written.null_count
+        return done
+    # Some are odd: those by the rule, the others at once.
+    done = each(reader, [values[row] for row in hard.tolist()], TIMESTAMP)
+    done.odd = [(int(hard[row]), path, raw) for row, path, raw in done.odd]
+    easy = _cast_stamps(pc.if_else(plain, written, None))
     if written.null_count:
-        done.reasons["missing"] = written.null_count
+        done.reasons["missing"] += written.null_count
+    done.array = pc.replace_with_mask(easy, pc.invert(plain), done.array)
     return done
 
 
@@ -204,36 +190,11 @@ def _cast_stamps(written: pa.Array) -> pa.Array:
     return pc.cast(pc.replace_substring(written, "[UTC]", ""), TIMESTAMP)
 
 
-def _some_stamps(reader: Stamp, values: Sequence[Any], plain: pa.Array) -> Converted:
-    """Stamps of which some are odd: those by the rule, the others at once."""
-    easy = pc.fill_null(plain, False).to_numpy(zero_copy_only=False)
-    hard = np.flatnonzero(~easy)
-    done = each(reader, [values[row] for row in hard.tolist()], pa.int64())
-    done.odd = [(int(hard[row]), path, raw) for row, path, raw in done.odd]
-    cells = np.zeros(len(values), dtype=np.int64)
-    null = np.zeros(len(values), dtype=bool)
-    null[hard] = pc.is_null(done.array).to_numpy(zero_copy_only=False)
-    cells[hard] = pc.fill_null(done.array, 0).to_numpy()
-    some = pa.array([values[row] for row in np.flatnonzero(easy).tolist()], type=pa.string())
-    cells[easy] = _cast_stamps(some).cast(pa.int64()).to_numpy(zero_copy_only=False)
-    done.array = pa.array(cells, mask=null)
-    return _instants(done)
-
-
-def _instants(done: Converted) -> Converted:
-    done.array = done.array.cast(TIMESTAMP)
-    return done
-
-
 _WAYS: Final[dict[type, Callable[[Any, Sequence[Any], set[type]], Converted]]] = {
     Number: _number,
     Integer: _integer,
-    Text: _text,
-    Name: lambda reader, values, kinds: (
-        _silent_unique(reader, values, pa.string())
-        if kinds <= {str, _NULL}
-        else each(reader, values, pa.string())
-    ),
+    Text: _words,
+    Name: _words,
     Flag: _flag,
     Stamp: _stamp,
     Structs: lambda reader, values, _: structs(reader, values, convert),

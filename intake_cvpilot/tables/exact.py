@@ -32,6 +32,8 @@ class Converted:
     """How many cells are null for which reason."""
     odd: list[tuple[int, tuple[str | int, ...], Any]] = field(default_factory=list)
     """Row, path below the cell's own, raw value: what has to go to ``extra``."""
+    inner: dict[str, Counter[str]] = field(default_factory=dict)
+    """For lists of objects: reasons by field."""
     notes: Counter[str] = field(default_factory=Counter)
     """How many values were read in spite of which oddity."""
 
@@ -47,6 +49,7 @@ def each(reader: Reader, values: Sequence[Any], kind: pa.DataType) -> Converted:
 
 
 def one(reader: Reader, row: int, raw: Any, done: Converted) -> Any:
+    """One value by the rule, or None with the reason counted."""
     if raw is None:
         done.reasons["missing"] += 1
         return None

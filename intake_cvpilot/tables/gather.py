@@ -12,7 +12,7 @@ from intake_cvpilot.tables.window import count_records, outside
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Sequence, Sized
 
     import pyarrow as pa
 
@@ -51,7 +51,7 @@ class Gathering:
         self._rows = 0
         self._bytes = 0
 
-    def add(self, reading: Reading, origin: Origin, line: int, size: int) -> None:
+    def add(self, reading: Reading, origin: Origin, line: int, raw: Sized) -> None:
         """Add the rows of a record.
 
         Parameters
@@ -60,14 +60,14 @@ class Gathering:
             The record, taken apart.
         origin, line : Origin, int
             Where it comes from.
-        size : int
-            Its raw bytes.
+        raw : bytes
+            It, as it stood in the object; only its size matters.
         """
         sheets = self._sheets.get(id(reading.shape)) or self._begin(reading.shape)
         for index, values, leftover in reading.rows:
             sheets[index].add(values, leftover, origin, line)
         self._rows += len(reading.rows)
-        self._bytes += size
+        self._bytes += len(raw)
         if self._rows >= CHUNK_ROWS or self._bytes >= CHUNK_BYTES:
             self._flush()
 

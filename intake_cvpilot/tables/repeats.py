@@ -6,14 +6,15 @@ columns.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from intake_cvpilot.tables.column import Table
+if TYPE_CHECKING:
+    from intake_cvpilot.tables.column import Table
 
 __all__ = ["repeats"]
 

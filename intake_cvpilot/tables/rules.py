@@ -6,7 +6,7 @@ Layouts name them; the order matters.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,9 @@ import pyarrow as pa
 
 from intake_cvpilot.tables.column import TIMESTAMP
 from intake_cvpilot.tables.shared import TIME_BASES
-from intake_cvpilot.tables.sheet import Rule, Sheet
+
+if TYPE_CHECKING:
+    from intake_cvpilot.tables.sheet import Rule, Sheet
 
 __all__ = ["RULES"]
 
@@ -45,12 +47,13 @@ def event_time(sheet: Sheet) -> None:
         (received, "received"),
     )
     times = np.array([origin.folder for origin in sheet.origins], dtype=np.int64)
-    basis = np.full(len(times), TIME_BASES.index("folder"))
+    basis = np.full(len(times), TIME_BASES.index("folder"), dtype=np.int32)
     for (values, good), name in reversed(choices):
         times = np.where(good, values, times)
         basis = np.where(good, TIME_BASES.index(name), basis)
     sheet.cells["event_time"] = pa.array(times).cast(TIMESTAMP)
     sheet.cells["time_basis"] = pa.array(TIME_BASES).take(pa.array(basis))
+    sheet.cells["_by_folder"] = pa.array(basis == TIME_BASES.index("folder"))
 
 
 def _first(
@@ -70,8 +73,8 @@ def _fill_received(
     had = sheet.valid("received_time")
     both = had & sheet.valid("_received")
     sheet.put_back("_received", np.flatnonzero(both).tolist())
-    sheet.quality.count("received_time", "missing", -int((good & ~had).sum()))
-    sheet.cells["received_time"] = pa.array(values, mask=~good).cast(TIMESTAMP)
+    whole = pa.array(values, mask=~good).cast(TIMESTAMP)
+    sheet.fill("received_time", np.flatnonzero(good & ~had).tolist(), whole)
 
 
 def sent_time(sheet: Sheet) -> None:
@@ -83,7 +86,7 @@ def sent_time(sheet: Sheet) -> None:
     sent = np.where(apart > _MINUTE // 2, sent - _MINUTE, sent)
     sent = np.where(apart < -_MINUTE // 2, sent + _MINUTE, sent)
     # A folder hour is too coarse a time for the nearest minute to mean anything.
-    good &= np.array(sheet.cells["time_basis"].to_pylist(), dtype=object) != "folder"
+    good &= ~sheet.cells["_by_folder"].to_numpy(zero_copy_only=False)
     sheet.cells["sent_time"] = pa.array(sent, mask=~good).cast(TIMESTAMP)
     sheet.quality.count("sent_time", "missing", int((~good).sum()))
 
@@ -108,7 +111,7 @@ def receiver_position(sheet: Sheet) -> None:
 def wheel_brakes(sheet: Sheet) -> None:
     """Brakes of which the record says that they are not available."""
     flag = sheet.cells["_brakes_unavailable"]
-    unavailable = np.asarray(flag.fill_null(False).to_numpy(zero_copy_only=False))
+    unavailable = np.asarray(flag.fill_null(fill_value=False).to_numpy(zero_copy_only=False))
     for name in _BRAKES:
         sheet.blank(name, unavailable, "unavailable")
 
@@ -133,9 +136,8 @@ def vehicle_class(sheet: Sheet) -> None:
     sheet.put_back("_key_type", np.flatnonzero(differs).tolist())
     filled = there & ~good
     if filled.any():
-        values = np.where(good, chosen, key)
-        sheet.cells["vehicle_class"] = pa.array(values, mask=~(good | there))
-        sheet.quality.count("vehicle_class", "missing", -int(filled.sum()))
+        whole = pa.array(np.where(good, chosen, key), mask=~(good | there))
+        sheet.fill("vehicle_class", np.flatnonzero(filled).tolist(), whole)
 
 
 RULES: Final[Mapping[str, Rule]] = {

@@ -50,7 +50,7 @@ OPENING: Final = (
     Column(
         "event_time",
         TIMESTAMP,
-        "When the message was generated, UTC, as far as the record says; time_basis says from what.",
+        "When the message was generated, as far as the record says; time_basis says from what.",
         unit="UTC",
         standard="ODE metadata.recordGeneratedAt",
         nullable=False,

@@ -1,7 +1,7 @@
 """A chunk of raw rows of one layout on its way to an Arrow table.
 
-Rows of many objects share a chunk, so that 20,000 objects of one record cost no more than one object
-of 20,000.
+Rows of many objects share a chunk, so that 20,000 objects of one record cost no more than one
+object of 20,000.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,9 +18,12 @@ import pyarrow.compute as pc
 
 from intake_cvpilot.decode.leftover import extra, put
 from intake_cvpilot.decode.readers import Opaque
-from intake_cvpilot.decode.shape import Layout
-from intake_cvpilot.tables.column import Table
 from intake_cvpilot.tables.convert import convert
+from intake_cvpilot.tables.exact import Converted, one
+
+if TYPE_CHECKING:
+    from intake_cvpilot.decode.shape import Layout
+    from intake_cvpilot.tables.column import Table
 
 __all__ = ["Origin", "Quality", "Rule", "Sheet"]
 
@@ -94,8 +97,10 @@ class Sheet:
             self.cells[cell.column] = done.array
             for reason, number in done.reasons.items():
                 self.quality.count(cell.column, reason, number)
-            for note, number in done.notes.items():
-                self.quality.notes[note] += number
+            for name, reasons in done.inner.items():
+                for reason, number in reasons.items():
+                    self.quality.count(f"{cell.column}.{name}", reason, number)
+            self.quality.notes.update(done.notes)
             for row, below, raw in done.odd:
                 put(self.leftovers[row], (*path, *below), raw)
         for rule in self.rules:
@@ -156,6 +161,16 @@ class Sheet:
             return
         self.quality.count(name, reason, int((where & self.valid(name)).sum()))
         self.cells[name] = pc.if_else(pa.array(where), pa.scalar(None, array.type), array)
+
+    def fill(self, name: str, rows: Sequence[int], array: pa.Array) -> None:
+        """Set a column in which a rule filled null cells, and take back why they were null."""
+        cell = next(cell for cell in self.layout.cells if cell.column == name)
+        before = Converted(array)
+        for row in rows:
+            one(cell.reader, row, self.raw[name][row], before)
+        for reason, number in before.reasons.items():
+            self.quality.count(name, reason, -number)
+        self.cells[name] = array
 
     def put_back(self, name: str, rows: Sequence[int]) -> None:
         """Put the raw values of a cell back into the rows' ``extra``."""
