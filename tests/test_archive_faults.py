@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
@@ -21,9 +22,11 @@ import pytest
 from fault_server import BUCKET, FaultServer, Reply, but, error, rewritten
 
 from intake_cvpilot.archive import open_archive
+from intake_cvpilot.archive.base import Unit
 from intake_cvpilot.archive.policy import Policy
 from intake_cvpilot.archive.stop import AbandonedError, Stop
 from intake_cvpilot.archive.throttle import Throttle
+from intake_cvpilot.archive.translate import from_status
 from intake_cvpilot.errors import (
     AccessDeniedError,
     ArchiveError,
@@ -289,6 +292,13 @@ def test_a_refusal_is_told_at_once_with_the_way_out(server, opened, tmp_path, an
     assert words in message
     assert "text of the server" not in message
     assert len(server.log) == 1
+
+
+def test_28_a_refusal_by_the_public_bucket_tells_its_state():
+    told = from_status(403, {}, b"", what="listing", listed=False, public=True)
+    assert isinstance(told, AccessDeniedError)
+    for words in ("since 2025", "profile", "CVPILOT_ARCHIVE", "local copy"):
+        assert words in str(told)
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -714,6 +724,32 @@ def test_a_request_bound_is_kept(server, opened, tmp_path):
 
 
 # The way there
+
+
+def test_requests_are_signed_only_with_credentials(server, opened):
+    opened().snapshot(DAY)
+    opened(key="k", secret="s", token="t", requester_pays=True).snapshot(DAY)
+    plain, signed = server.log
+    assert not {"authorization", "x-amz-request-payer", "cookie"} & set(plain.headers)
+    assert signed.headers["authorization"].startswith("AWS4-HMAC-SHA256 Credential=k/")
+    assert "x-amz-request-payer" in signed.headers["authorization"]
+    assert signed.headers["x-amz-request-payer"] == "requester"
+    assert signed.headers["x-amz-security-token"] == "t"
+
+
+def test_41_a_proxy_that_cannot_be_read_does_not_show_its_password(monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://user:hunter2@host:port")
+    options = {"endpoint_url": "http://s3.example.org"}
+    archive = open_archive(f"s3://{BUCKET}", storage_options=options, policy=FAST)
+    with pytest.raises(ArchiveError) as raised:
+        archive.snapshot(DAY)
+    assert "hunter2" not in "".join(traceback.format_exception(raised.value))
+
+
+def test_a_unit_without_an_etag_is_not_read(server, opened, tmp_path):
+    with pytest.raises(ArchiveError, match="without an ETag"):
+        list(opened().read([Unit(f"{DAY}07/a", 1)], tmp_path))
+    assert server.log == []
 
 
 def test_27_an_untrusted_certificate_is_refused_at_once(certificate, tmp_path):

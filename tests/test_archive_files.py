@@ -262,6 +262,22 @@ def test_a_tar_of_a_copy_is_an_archive(archive_dir, into, tmp_path, url):
     assert fetched(archive, into) == OBJECTS
 
 
+def test_what_this_computer_answers_is_not_throttled(memory, into):
+    for n in range(30):
+        memory.pipe(f"/lab/{DAY}08/{n}", b"x")
+    archive = open_archive("memory://lab", rate=0.1)
+    assert len(fetched(archive, into)) == 33
+
+
+def test_a_tar_that_was_replaced_is_read_anew(archive_dir, into, tmp_path):
+    for names in (["07"], ["07", "23"]):
+        with tarfile.open(tmp_path / "copy.tar", "w") as tar:
+            for name in names:
+                tar.add(archive_dir / DAY / name, DAY + name)
+        archive = open_archive(f"tar://::{tmp_path}/copy.tar")
+        assert len(fetched(archive, into)) == len(names) + 1
+
+
 def test_a_tar_that_is_not_there_is_told(tmp_path):
     with pytest.raises(ArchiveError, match="cannot be opened"):
         open_archive(f"tar://::{tmp_path}/none.tar")

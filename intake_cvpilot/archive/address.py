@@ -37,6 +37,12 @@ class Address:
     identity: str
     """The normalised URL without credentials."""
 
+    @property
+    def is_local(self) -> bool:
+        """Whether it is this computer that answers, so that nobody's patience is used up."""
+        scheme, mark, _ = self.place.rpartition("::")[2].partition("://")
+        return self.kind == "folder" or not mark or scheme in ("file", "local", "memory")
+
     def __repr__(self) -> str:
         return f"Address({self.identity!r})"
 

@@ -59,7 +59,7 @@ class FilesystemArchive:
     storage_options : mapping or None
         What the file system takes.
     rate : float or None
-        Requests a second; a listing or a file counts as one.
+        Requests a second, if the place is remote; a listing or a file counts as one.
     threads : int
         Most files read at a time.
     policy : Policy
@@ -79,7 +79,8 @@ class FilesystemArchive:
         self._threads = threads
         self._policy = policy
         self._meter = Meter()
-        self._retry = Retry(policy, Throttle(rate, width=threads), self._meter)
+        throttle = Throttle(None if address.is_local else rate, width=threads)
+        self._retry = Retry(policy, throttle, self._meter)
         try:
             # A file system that fsspec has kept knows a tar as it was when it was first opened.
             self._fs, root = fsspec.core.url_to_fs(
@@ -89,15 +90,15 @@ class FilesystemArchive:
             raise InvalidRequestError(
                 f"the archive {self.identity} needs a package that is not installed: {error}"
             ) from error
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError):
             raise InvalidRequestError(
                 f"the archive {self.identity} is no URL that fsspec opens, or its "
                 "storage_options do not fit"
-            ) from error
-        except OSError as error:
+            ) from None
+        except Exception as error:  # noqa: BLE001 - there is no common class
             raise ArchiveError(
                 f"the archive {self.identity} cannot be opened ({type(error).__name__})"
-            ) from error
+            ) from None
         self._root = str(root).rstrip("/")
 
     def __repr__(self) -> str:
