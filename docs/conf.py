@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from importlib.metadata import version as installed
+
+os.environ["CVPILOT_PROGRESS"] = "false"  # bars move; a page does not
 
 project = "intake-cvpilot"
 author = "intake-cvpilot maintainers"
@@ -22,7 +25,7 @@ html_theme_options = {
     "page_width": "1200px",
     "sidebar_width": "240px",
 }
-html_static_path: list[str] = []
+html_static_path = ["_static"]
 
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3

@@ -75,7 +75,7 @@ def write_archive(
     seed : int
         The same seed and number of records give the same bytes for a day, whatever the other days.
     records_per_hour : int
-        The mean over a day's hours, messages per hour; about 2 kB each.
+        About the mean over a day, messages per hour; about 2 kB each.
 
     Returns
     -------
@@ -130,8 +130,9 @@ class _Object:
 
 def _objects(day: date, seed: int, records_per_hour: int) -> Iterator[_Object]:
     for hour in range(24):
-        hourly = max(1, round(records_per_hour * _TRAFFIC[hour] * 24 / sum(_TRAFFIC)))
-        count = max(2, math.ceil(hourly / _RECORDS_AN_OBJECT))
+        mean = records_per_hour * _TRAFFIC[hour] * 24 / sum(_TRAFFIC)
+        hourly = max(1, round(mean * Random(f"{seed} {day} {hour}").uniform(0.8, 1.2)))
+        count = max(min(5, hourly // 4), math.ceil(hourly / _RECORDS_AN_OBJECT))
         for number in range(count):
             size = hourly // count + (number < hourly % count)
             if size:
