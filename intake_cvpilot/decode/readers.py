@@ -7,6 +7,7 @@ the rest; a property test holds both equal.  Numbers and times are here, words i
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 import re
 from dataclasses import dataclass
@@ -26,12 +27,16 @@ __all__ = [
     "Reader",
     "Stamp",
     "Structs",
+    "instant",
     "number",
 ]
 
 DIGITS: Final = 7
 """Decimals to which a published number is rounded after a change of unit."""
 _NUMBER: Final = re.compile(r"\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\s*", re.ASCII)
+
+_FIRST: Final = stamps.micros(dt.datetime.min.replace(tzinfo=dt.UTC))
+_LAST: Final = stamps.micros(dt.datetime.max.replace(tzinfo=dt.UTC))
 
 
 class Odd(Exception):  # noqa: N818 - an outcome of reading, counted by its reason
@@ -205,6 +210,19 @@ class Mass(Reader):
         return float(x)
 
 
+def instant(value: int) -> int:
+    """Microseconds since 1970 UTC, if they lie in the years 1 to 9999.
+
+    Raises
+    ------
+    Odd
+        ``out_of_range``: an offset or an hour 24 led out of what a date can be.
+    """
+    if not _FIRST <= value <= _LAST:
+        raise Odd("out_of_range")
+    return value
+
+
 @dataclass(frozen=True)
 class Stamp(Reader):
     """A time stamp with an offset or ``Z``, as microseconds since 1970 UTC."""
@@ -224,7 +242,7 @@ class Stamp(Reader):
             raise Odd("unreadable")
         if moment.offset is None:
             raise Odd("no_zone")
-        return moment.wall - moment.offset, moment.notes
+        return instant(moment.wall - moment.offset), moment.notes
 
 
 @dataclass(frozen=True)

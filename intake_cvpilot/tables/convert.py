@@ -7,17 +7,22 @@ that is not ordinary goes through ``reader.one``, which is the rule.  Both give 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from intake_cvpilot.decode.labels import Flag, Name, Text
-from intake_cvpilot.decode.readers import Integer, Number, Reader, Stamp, Structs
+from intake_cvpilot.decode.eastern import EasternStamp
+from intake_cvpilot.decode.labels import Bits, Flag, Name, Text
+from intake_cvpilot.decode.readers import Integer, Mass, Number, Reader, Stamp, Structs
 from intake_cvpilot.tables.column import TIMESTAMP
+from intake_cvpilot.tables.eastern import eastern_instants
 from intake_cvpilot.tables.exact import Converted, each, one
 from intake_cvpilot.tables.nested import structs
+
+if TYPE_CHECKING:
+    from collections import Counter
 
 __all__ = ["convert"]
 
@@ -28,7 +33,8 @@ _STAMP: Final = (
     r"(?:\[UTC\])?$"
 )
 """Stamps that Arrow reads as the rule does: days that exist in every year, and no odd part."""
-
+_EASTERN: Final = _STAMP.replace(")T(", ") (").replace(r"Z(?:\[UTC\])?$", r" \[ET\]$")
+_DIGITS: Final = r"^-?[0-9]{1,18}$"
 
 KINDS: Final[dict[str, pa.DataType]] = {
     "double": pa.float64(),
@@ -118,24 +124,29 @@ def _plain(values: Sequence[Any], kinds: set[type]) -> pa.Array | None:
 
 
 def _integer(reader: Integer, values: Sequence[Any], kinds: set[type]) -> Converted:
-    if not kinds <= {int, _NULL}:
-        if kinds <= {str, _NULL}:
-            return _words(reader, values, kinds)
-        return each(reader, values, pa.int64())
     try:
-        array = pa.array(values, type=pa.int64())
+        if kinds <= {str, _NULL}:
+            written = pa.array(values, type=pa.string())
+            if not pc.all(pc.match_substring_regex(written, _DIGITS), min_count=0).as_py():
+                return each(reader, values, pa.int64())
+            array = pc.cast(written, pa.int64())
+        elif kinds <= {int, _NULL}:
+            array = pa.array(values, type=pa.int64())
+        else:
+            return each(reader, values, pa.int64())
     except (pa.ArrowInvalid, OverflowError):
-        return each(reader, values, pa.int64())
-    bounds = pc.min_max(array).as_py()
-    if bounds["min"] is not None and (
-        bounds["min"] < reader.low
-        or bounds["max"] > reader.high
-        or any(bounds["min"] <= value <= bounds["max"] for value in reader.unavailable)
-    ):
         return each(reader, values, pa.int64())
     done = Converted(array)
     if array.null_count:
         done.reasons["missing"] = array.null_count
+    if reader.unavailable:
+        silent = pc.is_in(array, value_set=pa.array(sorted(reader.unavailable), pa.int64()))
+        if number := pc.sum(silent).as_py():
+            done.reasons["unavailable"] = number
+            done.array = pc.if_else(silent, None, array)
+    bounds = pc.min_max(done.array).as_py()
+    if bounds["min"] is not None and (bounds["min"] < reader.low or bounds["max"] > reader.high):
+        return each(reader, values, pa.int64())
     return done
 
 
@@ -156,6 +167,22 @@ def _words(reader: Reader, values: Sequence[Any], kinds: set[type]) -> Converted
     return done
 
 
+def _names(reader: Name, values: Sequence[Any], kinds: set[type]) -> Converted:
+    """Names as text, or as objects of one key without a value: that key."""
+    if dict not in kinds:
+        return _words(reader, values, kinds)
+    words = [
+        next(iter(value)) if type(value) is dict and list(value.values()) == [None] else value
+        for value in values
+    ]
+    if not set(map(type, words)) <= {str, _NULL}:
+        return each(reader, values, pa.string())
+    done = _words(reader, words, {str})
+    # What goes to ``extra`` is the value as it stands.
+    done.odd = [(row, path, values[row]) for row, path, _ in done.odd]
+    return done
+
+
 def _flag(reader: Flag, values: Sequence[Any], kinds: set[type]) -> Converted:
     if not kinds <= {bool, _NULL}:
         return each(reader, values, pa.bool_())
@@ -168,25 +195,29 @@ def _flag(reader: Flag, values: Sequence[Any], kinds: set[type]) -> Converted:
 def _stamp(reader: Stamp, values: Sequence[Any], kinds: set[type]) -> Converted:
     if not kinds <= {str, _NULL}:
         return each(reader, values, TIMESTAMP)
+    eastern = type(reader) is EasternStamp
+    cast = eastern_instants if eastern else _cast_stamps
+    pattern = _EASTERN if eastern else _STAMP
     written = pa.array(values, type=pa.string())
-    plain = pc.fill_null(pc.match_substring_regex(written, _STAMP), fill_value=True)
+    plain = pc.fill_null(pc.match_substring_regex(written, pattern), fill_value=True)
     hard = np.flatnonzero(~plain.to_numpy(zero_copy_only=False))
     if len(hard) == 0:
-        done = Converted(_cast_stamps(written))
+        done = Converted(pa.nulls(0, TIMESTAMP))
+        done.array = cast(written, done.notes)
         if written.null_count:
             done.reasons["missing"] = written.null_count
         return done
     # Some are odd: those by the rule, the others at once.
     done = each(reader, [values[row] for row in hard.tolist()], TIMESTAMP)
     done.odd = [(int(hard[row]), path, raw) for row, path, raw in done.odd]
-    easy = _cast_stamps(pc.if_else(plain, written, None))
+    easy = cast(pc.if_else(plain, written, None), done.notes)
     if written.null_count:
         done.reasons["missing"] += written.null_count
     done.array = pc.replace_with_mask(easy, pc.invert(plain), done.array)
     return done
 
 
-def _cast_stamps(written: pa.Array) -> pa.Array:
+def _cast_stamps(written: pa.Array, _: Counter[str]) -> pa.Array:
     return pc.cast(pc.replace_substring(written, "[UTC]", ""), TIMESTAMP)
 
 
@@ -194,8 +225,11 @@ _WAYS: Final[dict[type, Callable[[Any, Sequence[Any], set[type]], Converted]]] =
     Number: _number,
     Integer: _integer,
     Text: _words,
-    Name: _words,
+    Name: _names,
+    Bits: _words,
+    Mass: _words,
     Flag: _flag,
     Stamp: _stamp,
+    EasternStamp: _stamp,
     Structs: lambda reader, values, _: structs(reader, values, convert),
 }

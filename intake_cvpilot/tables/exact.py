@@ -54,7 +54,7 @@ def one(reader: Reader, row: int, raw: Any, done: Converted) -> Any:
         done.reasons["missing"] += 1
         return None
     try:
-        if type(reader) is Stamp:
+        if isinstance(reader, Stamp):
             value, notes = reader.noted(raw)
             done.notes.update(notes)
             return value

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from intake_cvpilot.tables.column import TIMESTAMP
+from intake_cvpilot.tables.eastern import repeated_hour
 from intake_cvpilot.tables.shared import TIME_BASES
 
 if TYPE_CHECKING:
@@ -142,6 +143,7 @@ def vehicle_class(sheet: Sheet) -> None:
 
 RULES: Final[Mapping[str, Rule]] = {
     "event_time": event_time,
+    "repeated_hour": repeated_hour,
     "sent_time": sent_time,
     "receiver_position": receiver_position,
     "wheel_brakes": wheel_brakes,
