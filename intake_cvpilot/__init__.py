@@ -28,8 +28,9 @@ if TYPE_CHECKING:
         RequestTooLargeError,
         SpaceError,
     )
-    from intake_cvpilot.fetch import fetch, plan
+    from intake_cvpilot.fetch import fetch
     from intake_cvpilot.frames import open_arrow, open_dask, open_pandas, open_raw
+    from intake_cvpilot.listing import plan
     from intake_cvpilot.report import Plan, Report
 
     __version__: str
@@ -70,7 +71,7 @@ _MODULES = {
     "open_dask": "frames",
     "open_pandas": "frames",
     "open_raw": "frames",
-    "plan": "fetch",
+    "plan": "listing",
 }
 
 

@@ -102,7 +102,7 @@ class Asked:
     def plan(self) -> Plan:
         """Say what a fetch would read."""
         bounds, options = self.bounds(), self.options()
-        from intake_cvpilot.fetch import plan
+        from intake_cvpilot.listing import plan
         from intake_cvpilot.options import Options
 
         taken = {k: v for k, v in options.items() if k in Options.__annotations__}

@@ -4,34 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Future
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
-import pyarrow as pa
 
 from intake_cvpilot import __version__
-from intake_cvpilot.build import (
-    BlockResult,
-    BlockTask,
-    BuiltFile,
-    StagedUnit,
-    UnitCounts,
-)
+from intake_cvpilot.account import blocks_of, counted, entry, summary, totals, write_objects
+from intake_cvpilot.build import BlockResult, BlockTask, StagedUnit
 from intake_cvpilot.cache import locks, staging
-from intake_cvpilot.cache.checksums import file_sha256, footer_sha256
+from intake_cvpilot.cache.checksums import is_whole, open_plain
 from intake_cvpilot.cache.commit import commit
-from intake_cvpilot.cache.manifest import File, Manifest, Tally, as_quality, instant_text, load
-from intake_cvpilot.cache.read import read_part
+from intake_cvpilot.cache.manifest import File, Manifest, as_quality, load
 from intake_cvpilot.errors import ArchiveError, ChangedError, DamagedError
 from intake_cvpilot.partition import Block, blocks
 from intake_cvpilot.progress import Event, Progress
-from intake_cvpilot.report import Counts, add_quality
 from intake_cvpilot.state import is_closed
-from intake_cvpilot.tables.parts import write
 
 if TYPE_CHECKING:
     from intake_cvpilot.archive.base import Archive, Snapshot, Unit
@@ -39,28 +30,10 @@ if TYPE_CHECKING:
     from intake_cvpilot.partition import Partition
     from intake_cvpilot.workers import Workers
 
-__all__ = ["Assembly", "contents", "options_hash", "quality"]
+__all__ = ["Assembly", "options_hash"]
 
 #: How often a partition is listed anew when it changes while it is read.
 MOST_LISTINGS = 3
-
-OBJECTS = pa.schema(
-    [
-        pa.field("key", pa.string(), nullable=False),
-        pa.field("object_id", pa.int64(), nullable=False),
-        pa.field("size", pa.int64(), nullable=False),
-        pa.field("etag", pa.string()),
-        pa.field("last_modified", pa.timestamp("us", "UTC")),
-        pa.field("lines", pa.int64(), nullable=False),
-        pa.field("records", pa.int64(), nullable=False),
-        pa.field("blank", pa.int64(), nullable=False),
-        pa.field("quarantined", pa.int64(), nullable=False),
-    ]
-)
-"""The units of a partition: what the archive listed, and what became of their lines."""
-
-COUNTED = ("lines", "records", "blank", "quarantined")
-"""The counts of a unit."""
 
 
 def options_hash() -> str:
@@ -72,24 +45,6 @@ def block_id(block: Block, versions: Mapping[str, str]) -> str:
     """Name a block's content: its units, the table versions and the options that change rows."""
     parts = [block.fingerprint, sorted(versions.items()), options_hash(), __version__]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
-
-
-def contents(manifest: Manifest) -> Counts:
-    """Give a committed partition's counts."""
-    tally = manifest.counts
-    plain = {name: getattr(tally, name) for name in Counts.__slots__ if name != "rows"}
-    return Counts(**plain, rows=sum(tally.rows.values()))
-
-
-def quality(manifest: Manifest) -> dict[str, Any]:
-    """Give a committed partition's quality figures, added up over its blocks."""
-    return add_quality(block["quality"] for block in blocks_of(manifest).values())
-
-
-def blocks_of(manifest: Manifest) -> dict[str, dict[str, Any]]:
-    """Give what a manifest keeps of each block, by the block's id."""
-    found: dict[str, dict[str, Any]] = manifest.quality.get("blocks", {})
-    return found
 
 
 class Assembly:
@@ -148,7 +103,7 @@ class Assembly:
         if current is not None and self.same_tables(current):
             if current.listed_at >= snapshot.listed_at:
                 return current  # another process did it while we waited
-            if current.fingerprint == snapshot.fingerprint:
+            if current.fingerprint == snapshot.fingerprint and not self.broken(current):
                 listed = msgspec.structs.replace(
                     current, listed_at=snapshot.listed_at, closed=self.closed(snapshot)
                 )
@@ -173,9 +128,16 @@ class Assembly:
         """Name the blocks whose committed files are still what they would be built to."""
         if current is None or not self.same_tables(current):
             return set()
+        broken = self.broken(current)
+        if any(file.role == "objects" for file in broken):
+            return set()  # it says what became of every unit
+        spoilt = {file.block for file in broken}
+        return {name for name in blocks_of(current) if name in plan and name not in spoilt}
+
+    def broken(self, current: Manifest) -> list[File]:
+        """Give the committed files that are missing, or not what the manifest says."""
         folder = self.layout.folder(self.key)
-        gone = {file.block for file in current.files if not (folder / file.name).is_file()}
-        return {name for name in blocks_of(current) if name in plan and name not in gone}
+        return [file for file in current.files if not whole(folder / file.name, file)]
 
     def build(self, todo: Mapping[str, Block]) -> dict[str, BlockResult]:
         """Read and build blocks, each as soon as its last unit is there."""
@@ -243,7 +205,7 @@ class Assembly:
         """Write down what the partition consists of, old blocks and new ones."""
         old = [f for f in current.files if f.block in kept] if current else []
         summaries = {n: blocks_of(current)[n] for n in kept} if current else {}
-        units = self.kept_units(current) if current and kept else {}
+        units = counted(self.layout, current) if current and kept else {}
         staged: dict[str, Path] = {}
         new: list[File] = []
         for name, result in built.items():
@@ -253,7 +215,8 @@ class Assembly:
             units |= {unit.key: unit for unit in result.units}
             summaries[name] = summary(plan[name], result)
         if snapshot.units:
-            file, path = self.objects(snapshot, units)
+            path = staging.incoming(self.layout, self.key) / "objects.parquet"
+            file = write_objects(snapshot, units, path)
             staged[file.name] = path
             new.append(file)
         made = Manifest(
@@ -273,42 +236,6 @@ class Assembly:
         )
         return made, staged
 
-    def objects(self, snapshot: Snapshot, units: Mapping[str, UnitCounts]) -> tuple[File, Path]:
-        """Write the partition's units and what became of their lines."""
-        rows = pa.Table.from_pylist(
-            [
-                {
-                    "key": unit.key,
-                    "object_id": unit.object_id,
-                    "size": unit.size,
-                    "etag": unit.etag,
-                    "last_modified": unit.last_modified,
-                    **{name: getattr(units[unit.key], name) for name in COUNTED},
-                }
-                for unit in snapshot.units
-            ],
-            schema=OBJECTS,
-        )
-        path = staging.incoming(self.layout, self.key) / "objects.parquet"
-        write(rows, path, codec="snappy", level=None)
-        sha256 = file_sha256(path)
-        file = File(
-            role="objects",
-            name=f"objects-{sha256[:16]}.parquet",
-            bytes=path.stat().st_size,
-            rows=len(rows),
-            sha256=sha256,
-            footer_sha256=footer_sha256(path),
-        )
-        return file, path
-
-    def kept_units(self, current: Manifest) -> dict[str, UnitCounts]:
-        """Give what became of the lines of the committed units."""
-        file = next(f for f in current.files if f.role == "objects")
-        rows = read_part(self.layout.folder(self.key) / file.name, file, schema=OBJECTS)
-        rows = rows.select(["key", *COUNTED])
-        return {row["key"]: UnitCounts(**row) for row in rows.to_pylist()}
-
     def same_tables(self, manifest: Manifest) -> bool:
         """Say whether committed files would be built the same today."""
         return (
@@ -323,56 +250,10 @@ class Assembly:
         )
 
 
-def entry(file: BuiltFile, block: str) -> File:
-    """Give a built file's line in the manifest."""
-    return File(
-        role=file.role,
-        name=file.name,
-        bytes=file.bytes,
-        rows=file.rows,
-        sha256=file.sha256,
-        footer_sha256=file.footer_sha256,
-        block=block,
-        start=instant_text(file.start) if file.start else None,
-        end=instant_text(file.end) if file.end else None,
-    )
-
-
-def summary(block: Block, result: BlockResult) -> dict[str, Any]:
-    """Give what a manifest keeps of a block: its name and figures that add up."""
-    return {
-        "name": block.name,
-        "inside": result.inside,
-        "outside": result.outside,
-        "rows": {
-            name: sum(file.rows for file in result.files if file.role == name)
-            for name in result.rows
-        },
-        "quality": {
-            "nulls": result.nulls,
-            "quarantined": result.quarantined,
-            "versions": result.versions,
-            "notes": result.notes,
-        },
-    }
-
-
-def totals(
-    snapshot: Snapshot,
-    units: Iterable[UnitCounts],
-    blocks: Iterable[Mapping[str, Any]],
-    tables: Iterable[str],
-) -> Tally:
-    """Add up a partition's counts."""
-    listed, held = list(units), list(blocks)
-    return Tally(
-        objects=len(snapshot.units),
-        bytes=snapshot.bytes,
-        lines=sum(unit.lines for unit in listed),
-        records=sum(unit.records for unit in listed),
-        blank=sum(unit.blank for unit in listed),
-        quarantined=sum(unit.quarantined for unit in listed),
-        inside=sum(block["inside"] for block in held),
-        outside=sum(block["outside"] for block in held),
-        rows={name: sum(block["rows"].get(name, 0) for block in held) for name in tables},
-    )
+def whole(path: Path, file: File) -> bool:
+    """Say whether a committed file hashes to what the manifest says."""
+    try:
+        with open_plain(path) as opened:
+            return is_whole(opened, file.bytes, file.sha256)
+    except OSError:
+        return False

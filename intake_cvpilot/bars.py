@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 
 @contextmanager
-def showing(wish: Progress | bool | None) -> Iterator[Progress]:
+def showing(wish: Progress | bool | None) -> Iterator[Progress]:  # noqa: FBT001 - as given
     """Give the function that a fetch calls with its events.
 
     Parameters

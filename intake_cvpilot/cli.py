@@ -9,59 +9,20 @@ import json
 import sys
 import tempfile
 from collections.abc import Callable
-from enum import IntEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
 from intake_cvpilot import errors
+from intake_cvpilot.exits import Exit, exit_code
 
 if TYPE_CHECKING:
     from intake_cvpilot.options import Options
 
-__all__ = ["Exit", "main"]
+__all__ = ["cli", "main"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-
-
-class Exit(IntEnum):
-    """What the exit code of a command says."""
-
-    OK = 0
-    """Done."""
-    UNEXPECTED = 1
-    """An error that this library does not know."""
-    USAGE = 2
-    """The command or the request cannot be answered as asked."""
-    PARTIAL = 3
-    """Some partitions failed; the others are in the cache."""
-    PROBLEMS = 4
-    """Problems were found in the cache."""
-    OFFLINE = 5
-    """Offline, and the cache lacks what was asked for."""
-    ACCESS = 6
-    """The archive refuses access."""
-    SPACE = 7
-    """No room for what is needed."""
-    LOCKED = 8
-    """Another process holds a partition for too long."""
-    INTERRUPTED = 130
-    """Interrupted from the keyboard."""
-
-
-#: Errors and their exit codes, the first that fits.
-CODES: tuple[tuple[type[Exception], Exit], ...] = (
-    (errors.InvalidRequestError, Exit.USAGE),
-    (NotImplementedError, Exit.USAGE),
-    (errors.AccessDeniedError, Exit.ACCESS),
-    (errors.OfflineError, Exit.OFFLINE),
-    (errors.SpaceError, Exit.SPACE),
-    (errors.LockTimeoutError, Exit.LOCKED),
-    (errors.DamagedError, Exit.PROBLEMS),
-    (errors.PartitionsFailedError, Exit.PARTIAL),
-    (errors.CVPilotError, Exit.PARTIAL),
-)
 
 
 class Group(click.Group):
@@ -73,7 +34,7 @@ class Group(click.Group):
             return super().invoke(ctx)
         except (errors.CVPilotError, NotImplementedError) as error:
             click.echo(f"{type(error).__name__}: {error}", err=True)
-            ctx.exit(next(code for kind, code in CODES if isinstance(error, kind)))
+            ctx.exit(exit_code(error))
         except KeyboardInterrupt:
             click.echo("interrupted; the same command goes on where this one stopped", err=True)
             ctx.exit(Exit.INTERRUPTED)
@@ -131,7 +92,7 @@ def reach_options(command: Command) -> Command:
 
 def options_of(**given: Any) -> Options:
     """Give the library's options from the command line's; what was not given stays unset."""
-    return {key: value for key, value in given.items() if value not in (None, ())}
+    return cast("Options", {key: value for key, value in given.items() if value not in (None, ())})
 
 
 def tell(value: Any, as_json: bool) -> None:
@@ -174,7 +135,7 @@ def plan(source: str, message_type: str, start: str, end: str, as_json: bool, **
     Example:
         cvpilot plan wydot bsm --start 2021-04-01 --end 2021-04-07
     """
-    from intake_cvpilot.fetch import plan as make_plan
+    from intake_cvpilot.listing import plan as make_plan
 
     made = make_plan(source, message_type, start, end, **options_of(**given))
     tell(made, as_json)
@@ -219,6 +180,52 @@ def fetch(
         click.echo(str(report), err=True)
     if any(partition.action == "failed" for partition in report.partitions):
         raise click.exceptions.Exit(Exit.PARTIAL)
+
+
+@cli.command()
+@request_options
+@cache_options
+def repair(
+    source: str, message_type: str, start: str, end: str, as_json: bool, **given: Any
+) -> None:
+    """Check every file of a range, list it again, and rebuild what is damaged or has changed.
+
+    \b
+    Example:
+        cvpilot repair wydot bsm --start 2021-04-01 --end 2021-04-07
+    """
+    from intake_cvpilot.fetch import fetch as run
+
+    options = options_of(refresh=True, **given)
+    tell(run(source, message_type, start, end, **options), as_json)
+
+
+@cli.command()
+@click.argument("entry")
+@click.option("--start", required=True, help="First day, or first instant.")
+@click.option("--end", required=True, help="Last day (included), or an instant (excluded).")
+@click.option("--folder", type=click.Path(path_type=Path), required=True, help="Where to write.")
+@cache_options
+def catalog(entry: str, start: str, end: str, folder: Path, as_json: bool, **given: Any) -> None:
+    """Copy a range as plain Parquet with a catalog that opens without this library.
+
+    ENTRY is an entry of the catalog, such as wydot_bsm.  Who opens the copy needs Intake and
+    intake-parquet only.
+
+    \b
+    Example:
+        cvpilot catalog wydot_bsm --start 2021-04-01 --end 2021-04-07 --folder april
+    """
+    from intake_cvpilot.catalog import open_catalog, static_catalog
+
+    entries = open_catalog()
+    if entry not in list(entries):
+        raise errors.InvalidRequestError(
+            f"the catalog has no entry {entry!r}; it has: {', '.join(sorted(entries))}"
+        )
+    chosen = entries[entry](start=start, end=end, **options_of(**given))
+    written = static_catalog(folder, [chosen])
+    click.echo(json.dumps({"catalog": str(written)}) if as_json else str(written))
 
 
 @cli.command()

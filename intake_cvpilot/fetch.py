@@ -1,40 +1,38 @@
-"""The whole way from a request to committed partitions: plan, then fetch."""
+"""The whole way from a request to committed partitions."""
 
 from __future__ import annotations
 
 import logging
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Unpack
 
-from intake_cvpilot.archive import open_archive
-from intake_cvpilot.archive.base import Archive, Snapshot, Traffic
-from intake_cvpilot.assemble import Assembly, contents, quality
+from intake_cvpilot.account import contents, quality
+from intake_cvpilot.archive.base import Archive, Traffic
+from intake_cvpilot.assemble import Assembly
 from intake_cvpilot.bars import showing
 from intake_cvpilot.errors import (
-    AccessDeniedError,
     CVPilotError,
     OfflineError,
     PartitionsFailedError,
-    RequestTooLargeError,
     SpaceError,
 )
 from intake_cvpilot.job import Job, View, look, needs_archive, prepare
+from intake_cvpilot.listing import Listing, closing_archive, guard, list_partitions, named, unread
 from intake_cvpilot.options import Options, with_options
 from intake_cvpilot.partition import partitions
 from intake_cvpilot.progress import Event, Progress
-from intake_cvpilot.report import Action, PartitionPlan, PartitionReport, Plan, Report
+from intake_cvpilot.report import Action, PartitionReport, Report
 from intake_cvpilot.workers import workers
 
 if TYPE_CHECKING:
     from intake_cvpilot.cache.manifest import Manifest
 
-__all__ = ["Outcome", "Plan", "Report", "fetch", "plan", "run"]
+__all__ = ["Outcome", "fetch", "run"]
 
 logger = logging.getLogger(__name__)
 
@@ -47,131 +45,6 @@ class Outcome:
     """What was done."""
     manifests: tuple[Manifest, ...]
     """The committed partitions of the request, in order."""
-
-
-@dataclass(frozen=True)
-class Listing:
-    """What the archive said of the partitions that were listed."""
-
-    snapshots: Mapping[str, Snapshot]
-    """By partition key."""
-    failures: Mapping[str, CVPilotError]
-    """The cause, by partition key."""
-
-
-def list_partitions(archive: Archive, views: Sequence[View], progress: Progress) -> Listing:
-    """List partitions; an error of one does not end the others, unless access is denied."""
-    snapshots: dict[str, Snapshot] = {}
-    failures: dict[str, CVPilotError] = {}
-    for view in views:
-        try:
-            snapshots[view.partition.key] = snapshot = archive.snapshot(view.partition.prefix)
-        except AccessDeniedError:
-            raise
-        except CVPilotError as error:
-            failures[view.partition.key] = error
-        else:
-            progress(Event("list", view.partition.key, total=snapshot.bytes))
-    return Listing(snapshots, failures)
-
-
-def unread(view: View, snapshot: Snapshot) -> tuple[int, int]:
-    """Objects and bytes of a snapshot that the cache does not hold already (estimate)."""
-    if view.state == "open" and view.manifest and view.manifest.fingerprint == snapshot.fingerprint:
-        return 0, 0
-    return len(snapshot.units), snapshot.bytes
-
-
-@with_options(Options)
-def plan(source: str, message_type: str, start: Any, end: Any, **options: Unpack[Options]) -> Plan:
-    """Say what a fetch would read: one listing for each partition in need, no reads.
-
-    Parameters
-    ----------
-    source : str
-        wydot, wydot_backup, thea or nycdot; any case.
-    message_type : str
-        BSM, TIM, SPAT or EVENT; any case.
-    start, end : str, datetime.date, datetime.datetime or numpy.datetime64
-        The range. A date means the whole day, ``end`` included; anything else is an instant and
-        the range is half-open. Naive values are in ``timezone`` (default UTC).
-    **options
-        See `intake_cvpilot.options.Options`.
-
-    Returns
-    -------
-    Plan
-        State, objects and bytes for each partition.
-
-    Raises
-    ------
-    InvalidRequestError
-        Before any I/O.
-    AccessDeniedError
-        The archive refuses access.
-
-    Examples
-    --------
-    >>> plan("wydot", "BSM", "2021-04-01", "2021-04-07")  # doctest: +SKIP
-    """
-    job = prepare(source, message_type, start, end, options)
-    views = [look(job, p, datetime.now(UTC)) for p in partitions(job.request)]
-    needed = [view for view in views if needs_archive(job, view)]
-    listing = Listing({}, {})
-    if needed and not job.settings.offline:
-        with closing_archive(job) as archive, showing(options.get("progress")) as progress:
-            listing = list_partitions(archive, needed, progress)
-    return describe(job, views, listing)
-
-
-@contextmanager
-def closing_archive(job: Job) -> Iterator[Archive]:
-    """Open the job's archive, and give back its connections at the end."""
-    archive = open_archive(
-        job.settings.archive,
-        storage_options=job.settings.storage_options,
-        rate=job.settings.rate,
-        offline=job.settings.offline,
-    )
-    try:
-        yield archive
-    finally:
-        archive.close()
-
-
-def describe(job: Job, views: Sequence[View], listing: Listing) -> Plan:
-    """Put what is known of each partition into a plan."""
-    rows = []
-    for view in views:
-        snapshot = listing.snapshots.get(view.partition.key)
-        objects, size = unread(view, snapshot) if snapshot else (None, None)
-        failure = listing.failures.get(view.partition.key) or view.damage
-        rows.append(
-            PartitionPlan(
-                key=view.partition.key,
-                state=view.state,
-                objects=objects if view.state != "current" or job.refresh else 0,
-                bytes=size if view.state != "current" or job.refresh else 0,
-                rows=contents(view.manifest).rows if view.manifest else None,
-                error=str(failure) if failure else None,
-            )
-        )
-    rate = job.settings.rate
-    objects = sum(row.objects or 0 for row in rows)
-    return Plan(**named(job), partitions=tuple(rows), seconds=objects / rate if rate else None)
-
-
-def named(job: Job) -> dict[str, Any]:
-    """Give the fields that plans and reports share."""
-    asked = job.request.canonical()
-    return {
-        "source": job.request.source,
-        "message_type": job.request.message_type,
-        "start": asked["start"],
-        "end": asked["end"],
-        "archive": job.layout.identity,
-        "cache": str(job.layout.root),
-    }
 
 
 @with_options(Options)
@@ -251,20 +124,6 @@ def run(job: Job, wish: Progress | bool | None = None) -> Outcome:  # noqa: FBT0
         tell_failures(job, failures, report)
     manifests = [fetched.get(v.partition.key) or v.manifest for v in views]
     return Outcome(report, tuple(m for m in manifests if m is not None))
-
-
-def guard(job: Job, views: Sequence[View], listing: Listing) -> None:
-    """Refuse, before the first read, to read more than the caller allows."""
-    limit = job.settings.max_bytes
-    made = describe(job, views, listing)
-    if limit is None or made.bytes <= limit:
-        return
-    raise RequestTooLargeError(
-        f"{made}\nThat is over max_bytes = {limit:,}. Ask for a shorter range, or allow it: "
-        f"max_bytes={made.bytes} (CVPILOT_MAX_BYTES), or in a shell\n  "
-        f"{job.command('fetch')} --max-bytes {made.bytes}",
-        made,
-    )
 
 
 def work(

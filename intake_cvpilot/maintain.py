@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from intake_cvpilot.account import contents
 from intake_cvpilot.archive import identity
-from intake_cvpilot.assemble import contents, options_hash
+from intake_cvpilot.assemble import options_hash
 from intake_cvpilot.build import table_versions
 from intake_cvpilot.cache.layout import Layout
 from intake_cvpilot.cache.manifest import load

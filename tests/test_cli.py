@@ -9,7 +9,8 @@ import sys
 
 import pytest
 
-from intake_cvpilot.cli import CODES, Exit, cli
+from intake_cvpilot.cli import cli
+from intake_cvpilot.exits import CODES, Exit
 from intake_cvpilot.synthetic import write_archive
 
 RANGE = ("--start", "2021-04-01", "--end", "2021-04-02")
@@ -128,3 +129,30 @@ def test_environment_variables_are_read(archive, tmp_path):
     bad = run("fetch", "wydot", "bsm", *RANGE, CVPILOT_RATE="fast", **settings)
     assert bad.returncode == Exit.USAGE
     assert "CVPILOT_RATE" in bad.stderr
+
+
+def test_repair_is_the_command_that_damage_names(where, tmp_path):
+    run("fetch", "wydot", "bsm", *RANGE, *where)
+    min((tmp_path / "cache").rglob("messages-*.parquet")).write_bytes(b"PAR1")
+    done = run("repair", "wydot", "bsm", *RANGE, *where)
+    assert done.returncode == Exit.OK, done.stderr
+    assert "1 fetched" in done.stdout
+
+
+def test_a_plain_catalog_opens_without_this_library(where, tmp_path):
+    done = run("catalog", "wydot_bsm", *RANGE, *where, "--folder", str(tmp_path / "plain"))
+    assert done.returncode == Exit.OK, done.stderr
+    code = (
+        f"import intake, sys; entries = intake.open_catalog({done.stdout.strip()!r});"
+        "print(len(entries[list(entries)[0]].to_dask()), 'intake_cvpilot' in sys.modules)"
+    )
+    opened = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert opened.returncode == 0, opened.stderr
+    rows, loaded = opened.stdout.split()
+    assert int(rows) > 0
+    assert loaded == "False"
+    wrong = run("catalog", "wydot_bsn", *RANGE, *where, "--folder", str(tmp_path / "no"))
+    assert wrong.returncode == Exit.USAGE
+    assert "wydot_bsm" in wrong.stderr

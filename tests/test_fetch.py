@@ -260,3 +260,17 @@ def test_staging_is_empty_after_a_commit(where):
     days(**where)
     left = [p for p in (where["cache_dir"] / ".staging").rglob("*") if p.is_file()]
     assert left == []
+
+
+def test_repair_finds_a_flipped_bit_and_rebuilds_only_what_is_damaged(where):
+    days(**where)
+    whole = files(where["cache_dir"])
+    part = max(where["cache_dir"].glob("v1@*/wydot/BSM/2021/04/01/messages-*.parquet"))
+    data = bytearray(part.read_bytes())
+    data[len(data) // 2] ^= 1
+    part.write_bytes(data)
+    with pytest.raises(cv.DamagedError, match="cvpilot repair wydot BSM --start 2021-04-01"):
+        cv.open_pandas("wydot", "bsm", "2021-04-01", "2021-04-01", **where)
+    report = days(**where, refresh=True)
+    assert report.actions == {"fetched": 1, "relisted": 1}
+    assert files(where["cache_dir"]) == whole

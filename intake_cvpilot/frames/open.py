@@ -111,8 +111,10 @@ def open_pandas(
 
     Parameters
     ----------
-    source, message_type, start, end
+    source, message_type : str
         As for `open_dask`.
+    start, end : str, datetime.date, datetime.datetime or numpy.datetime64
+        As for `open_dask`: dates are whole days, else half-open; naive values in ``timezone``.
     **options
         See `IndexOptions` and `intake_cvpilot.options.Options`.
 
@@ -144,8 +146,10 @@ def open_arrow(
 
     Parameters
     ----------
-    source, message_type, start, end
+    source, message_type : str
         As for `open_dask`.
+    start, end : str, datetime.date, datetime.datetime or numpy.datetime64
+        As for `open_dask`: dates are whole days, else half-open; naive values in ``timezone``.
     **options
         See `FrameOptions` and `intake_cvpilot.options.Options`.
 

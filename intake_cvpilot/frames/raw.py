@@ -12,8 +12,8 @@ from typing import Any, NamedTuple, Unpack
 from intake_cvpilot.decode import shapes_for
 from intake_cvpilot.decode.framing import UnreadableError, frames
 from intake_cvpilot.errors import DecodeError
-from intake_cvpilot.fetch import closing_archive
 from intake_cvpilot.job import Job, prepare
+from intake_cvpilot.listing import closing_archive
 from intake_cvpilot.options import Options, with_options
 from intake_cvpilot.partition import blocks, partitions
 
@@ -39,7 +39,9 @@ def open_raw(
 
     Parameters
     ----------
-    source, message_type, start, end
+    source, message_type : str
+        As for `open_dask`.
+    start, end : str, datetime.date, datetime.datetime or numpy.datetime64
         As for `open_dask`; every line of every partition that can hold rows of the range is
         given, so the caller filters by time.
     **options

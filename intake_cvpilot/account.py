@@ -1,0 +1,167 @@
+"""What a manifest keeps of a partition: its units, its blocks' figures, its counts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from intake_cvpilot.build import BlockResult, BuiltFile, UnitCounts
+from intake_cvpilot.cache.checksums import file_sha256, footer_sha256
+from intake_cvpilot.cache.manifest import File, Manifest, Tally, instant_text
+from intake_cvpilot.cache.read import read_part
+from intake_cvpilot.report import Counts, add_quality
+from intake_cvpilot.tables.parts import write
+
+if TYPE_CHECKING:
+    from intake_cvpilot.archive.base import Snapshot
+    from intake_cvpilot.cache.layout import Layout
+    from intake_cvpilot.partition import Block
+
+__all__ = [
+    "OBJECTS",
+    "blocks_of",
+    "contents",
+    "counted",
+    "entry",
+    "quality",
+    "read_objects",
+    "summary",
+    "totals",
+    "write_objects",
+]
+
+OBJECTS = pa.schema(
+    [
+        pa.field("key", pa.string(), nullable=False),
+        pa.field("object_id", pa.int64(), nullable=False),
+        pa.field("size", pa.int64(), nullable=False),
+        pa.field("etag", pa.string()),
+        pa.field("last_modified", pa.timestamp("us", "UTC")),
+        pa.field("lines", pa.int64(), nullable=False),
+        pa.field("records", pa.int64(), nullable=False),
+        pa.field("blank", pa.int64(), nullable=False),
+        pa.field("quarantined", pa.int64(), nullable=False),
+    ]
+)
+"""The units of a partition: what the archive listed, and what became of their lines."""
+
+COUNTED = ("lines", "records", "blank", "quarantined")
+"""The counts of a unit."""
+
+
+def contents(manifest: Manifest) -> Counts:
+    """Give a committed partition's counts."""
+    tally = manifest.counts
+    plain = {name: getattr(tally, name) for name in Counts.__slots__ if name != "rows"}
+    return Counts(**plain, rows=sum(tally.rows.values()))
+
+
+def quality(manifest: Manifest) -> dict[str, Any]:
+    """Give a committed partition's quality figures, added up over its blocks."""
+    return add_quality(block["quality"] for block in blocks_of(manifest).values())
+
+
+def blocks_of(manifest: Manifest) -> dict[str, dict[str, Any]]:
+    """Give what a manifest keeps of each block, by the block's id."""
+    found: dict[str, dict[str, Any]] = manifest.quality.get("blocks", {})
+    return found
+
+
+def write_objects(snapshot: Snapshot, units: Mapping[str, UnitCounts], path: Path) -> File:
+    """Write a partition's units and what became of their lines."""
+    rows = pa.Table.from_pylist(
+        [
+            {
+                "key": unit.key,
+                "object_id": unit.object_id,
+                "size": unit.size,
+                "etag": unit.etag,
+                "last_modified": unit.last_modified,
+                **{name: getattr(units[unit.key], name) for name in COUNTED},
+            }
+            for unit in snapshot.units
+        ],
+        schema=OBJECTS,
+    )
+    write(rows, path, codec="snappy", level=None)
+    sha256 = file_sha256(path)
+    return File(
+        role="objects",
+        name=f"objects-{sha256[:16]}.parquet",
+        bytes=path.stat().st_size,
+        rows=len(rows),
+        sha256=sha256,
+        footer_sha256=footer_sha256(path),
+    )
+
+
+def read_objects(layout: Layout, manifest: Manifest) -> pa.Table:
+    """Read a committed partition's units, checked."""
+    for file in manifest.files:
+        if file.role == "objects":
+            return read_part(layout.folder(manifest.key) / file.name, file, schema=OBJECTS)
+    return OBJECTS.empty_table()
+
+
+def counted(layout: Layout, manifest: Manifest) -> dict[str, UnitCounts]:
+    """Give what became of the lines of the committed units, by key."""
+    rows = read_objects(layout, manifest).select(["key", *COUNTED])
+    return {row["key"]: UnitCounts(**row) for row in rows.to_pylist()}
+
+
+def entry(file: BuiltFile, block: str) -> File:
+    """Give a built file's line in the manifest."""
+    return File(
+        role=file.role,
+        name=file.name,
+        bytes=file.bytes,
+        rows=file.rows,
+        sha256=file.sha256,
+        footer_sha256=file.footer_sha256,
+        block=block,
+        start=instant_text(file.start) if file.start else None,
+        end=instant_text(file.end) if file.end else None,
+    )
+
+
+def summary(block: Block, result: BlockResult) -> dict[str, Any]:
+    """Give what a manifest keeps of a block: its name and figures that add up."""
+    return {
+        "name": block.name,
+        "inside": result.inside,
+        "outside": result.outside,
+        "rows": {
+            name: sum(file.rows for file in result.files if file.role == name)
+            for name in result.rows
+        },
+        "quality": {
+            "nulls": result.nulls,
+            "quarantined": result.quarantined,
+            "versions": result.versions,
+            "notes": result.notes,
+        },
+    }
+
+
+def totals(
+    snapshot: Snapshot,
+    units: Iterable[UnitCounts],
+    blocks: Iterable[Mapping[str, Any]],
+    tables: Iterable[str],
+) -> Tally:
+    """Add up a partition's counts."""
+    listed, held = list(units), list(blocks)
+    return Tally(
+        objects=len(snapshot.units),
+        bytes=snapshot.bytes,
+        lines=sum(unit.lines for unit in listed),
+        records=sum(unit.records for unit in listed),
+        blank=sum(unit.blank for unit in listed),
+        quarantined=sum(unit.quarantined for unit in listed),
+        inside=sum(block["inside"] for block in held),
+        outside=sum(block["outside"] for block in held),
+        rows={name: sum(block["rows"].get(name, 0) for block in held) for name in tables},
+    )
