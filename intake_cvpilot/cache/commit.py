@@ -134,7 +134,8 @@ def _move(folder: Folder, file: File, staged: Path) -> None:
         inode = _copy(folder, file, staged)
     there = os.stat(file.name, dir_fd=folder.fd, follow_symlinks=False)
     if (there.st_dev, there.st_ino) != inode:
-        raise CacheError(f"{folder.path / file.name} was exchanged while it was put in place")
+        # Another process, which our lock did not keep out, built the same and came between.
+        _check_and_sync(folder.path / file.name, file)
 
 
 def _check_and_sync(path: Path, file: File) -> tuple[int, int]:

@@ -26,7 +26,7 @@ from pathlib import Path
 from intake_cvpilot.cache.folders import make_root, storage_error, write_whole
 from intake_cvpilot.errors import CacheError, InvalidRequestError
 
-__all__ = ["MANIFEST", "PUBLIC", "Layout", "check_key", "prepare", "repair_command"]
+__all__ = ["MANIFEST", "PUBLIC", "Layout", "check_key", "key_of", "prepare", "repair_command"]
 
 #: Identity of the archive whose partitions lie in ``v1``.
 PUBLIC = "s3://usdot-its-cvpilot-publicdata"

@@ -175,7 +175,7 @@ def dumps(manifest: Manifest) -> bytes:
     """
     text = _encode(msgspec.structs.replace(manifest, checksum=""))
     check(json.loads(text))
-    problem = contradiction(manifest)
+    problem = next(filter(None, map(misnamed, manifest.files)), contradiction(manifest))
     if problem is not None:
         raise ValueError(f"the manifest of {manifest.key} is not consistent: {problem}")
     return text
@@ -216,7 +216,7 @@ def loads(data: bytes, *, key: str | None = None, identity: str | None = None) -
     if manifest.format != FORMAT:
         _refuse_newer(data, key)
         raise _damaged(key, f"it says format {manifest.format}")
-    if manifest.checksum != _checksum(data[_HEAD:-1]) or _ENCODER.encode(manifest) != data[:-1]:
+    if manifest.checksum != _checksum(data[_HEAD:-1]) or _ENCODER.encode(manifest) + b"\n" != data:
         raise _damaged(key, "its checksum does not hold")
     for what, stored, wanted in (
         ("partition", manifest.key, key),

@@ -54,6 +54,9 @@ def contradiction(manifest: Manifest) -> str | None:
         return "records are not those inside and outside the window"
     if manifest.status == "no_data" and (counts.objects or manifest.files):
         return "no_data with objects"
+    names = [file.name for file in manifest.files if file.rows]
+    if len(names) != len(set(names)):
+        return "the same rows are named twice"
     if rows.pop("objects", counts.objects) != counts.objects:
         return "the file of objects has another number of rows"
     if rows.pop("quarantine", 0) != counts.quarantined:

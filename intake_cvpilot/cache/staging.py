@@ -2,8 +2,8 @@
 
 A unit's file is named by what the archive's listing said of it and by the hash of its content, and
 a block's result carries the hashes of its files.  Nothing is believed because it is there: what
-does not hash to its name is thrown away, so nothing needs to be synced, and a crash, a full disk or
-another process in the same place cost at most a second read.
+does not hash to its name is thrown away, so a crash, a full disk or another process in the same
+place cost at most a second read.
 """
 
 from __future__ import annotations
@@ -162,12 +162,7 @@ def _whole(path: Path, size: int, sha256: str) -> bool:
 def block_folder(layout: Layout, key: str, block_id: str) -> Path:
     """Give, and make, the folder in which a block's files are built.
 
-    Parameters
-    ----------
-    layout, key : Layout, str
-        The cache and the partition.
-    block_id : str
-        What the block is built from, hashed: letters, digits, ``_`` and ``-``.
+    `block_id` is a hash of what it is built from: letters, digits, ``_`` and ``-``.
     """
     return _folder(layout, key, "blocks", _block(block_id))
 
@@ -205,9 +200,9 @@ def save_result(
     """
     body = json.dumps({"files": files, "result": result}, sort_keys=True, allow_nan=False)
     checksum = hashlib.sha256(body.encode()).hexdigest()
-    parts = (".staging", *layout.parts(key), "blocks", _block(block_id))
+    parts = block_folder(layout, key, block_id).relative_to(layout.root).parts
     try:
-        with open_folder(layout.root, parts, create=True) as folder:
+        with open_folder(layout.root, parts) as folder:
             folder.replace(_RESULT, f"{checksum}\n{body}\n".encode())
     except CacheError:
         raise
