@@ -40,7 +40,9 @@ class Moment:
 
 
 def micros(moment: dt.datetime) -> int:
-    """Microseconds since 1970 UTC of an aware datetime; exact."""
+    """Microseconds since 1970 UTC of a datetime, a naive one taken as UTC; exact."""
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=dt.UTC)
     return (moment - EPOCH) // dt.timedelta(microseconds=1)
 
 

@@ -25,6 +25,7 @@ T = TypeVar("T")
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 _NOT_BRACKETS: Final = bytes(byte for byte in range(256) if byte not in b"[]{}")
+_ONE_KIND: Final = bytes.maketrans(b"{}", b"[]")
 _STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"')
 
 
@@ -93,18 +94,18 @@ def _depth(data: bytes) -> int:
 
     Peels the innermost pairs of brackets, one level of the whole line at a time.
     """
-    found = _peel(data.translate(None, _NOT_BRACKETS))
+    found = _peel(data.translate(_ONE_KIND, _NOT_BRACKETS))
     if found is not None:
         return found
     # Brackets within strings are in the way: take the strings out.
-    brackets = _STRING.sub(b"", data).translate(None, _NOT_BRACKETS)
+    brackets = _STRING.sub(b"", data).translate(_ONE_KIND, _NOT_BRACKETS)
     found = _peel(brackets)
     if found is not None:
         return found
     # Too deep, or unbalanced and thus no JSON: the opening brackets decide the reason's name.
     deepest = level = 0
     for byte in brackets:
-        level += 1 if byte in b"[{" else -1
+        level += 1 if byte == ord("[") else -1
         deepest = max(deepest, level)
         if deepest > MAX_DEPTH:
             break
@@ -116,7 +117,7 @@ def _peel(brackets: bytes) -> int | None:
     for level in range(MAX_DEPTH + 1):
         if not brackets:
             return level
-        peeled = brackets.replace(b"[]", b"").replace(b"{}", b"")
+        peeled = brackets.replace(b"[]", b"")
         if len(peeled) == len(brackets):
             return None
         brackets = peeled
