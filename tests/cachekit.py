@@ -47,22 +47,21 @@ def stage(folder: Path, role: str, content: pa.Table) -> tuple[File, Path]:
     # Small pages and row groups, so that small files have many headers and much to prune.
     pq.write_table(content, path, write_page_checksum=True, row_group_size=50, data_page_size=256)
     sha256 = file_sha256(path)
-    named = path.rename(folder / f"{role}-{sha256[:16]}.parquet")
     times = content["event_time"] if "event_time" in content.column_names else None
     bounds = {}
     if times is not None and len(times):
         bounds = {"start": instant_text(times[0].as_py()), "end": instant_text(times[-1].as_py())}
     file = File(
         role=role,
-        name=named.name,
-        bytes=named.stat().st_size,
+        name=f"{role}-{sha256[:16]}.parquet",
+        bytes=path.stat().st_size,
         rows=len(content),
         sha256=sha256,
-        footer_sha256=footer_sha256(named),
+        footer_sha256=footer_sha256(path),
         block=hashlib.sha256(role.encode()).hexdigest(),
         **bounds,
     )
-    return file, named
+    return file, path.rename(folder / file.name)
 
 
 def manifest(files: tuple[File, ...] = (), generation: int = 1, **changes) -> Manifest:
