@@ -35,17 +35,24 @@ from intake_cvpilot.errors import (
 )
 
 DAY = "wydot/BSM/2021/04/01/"
+QUIET = 1.5  # seconds of silence in the tests of silence
 FAST = Policy(
     attempts=4,
     unreachable=2,
     first_wait=0.01,
     longest_wait=0.05,
-    total=5.0,
-    connect_timeout=1.0,
-    read_timeout=0.5,
+    total=10.0,
+    connect_timeout=5.0,
+    read_timeout=5.0,
     window=0.3,
     slowest=2000.0,
 )
+# Only for the tests of silence: on a busy machine other answers may take a while too.
+IMPATIENT = replace(FAST, read_timeout=0.5)
+
+
+def patience(name: str) -> Policy:
+    return IMPATIENT if "silence" in name else FAST
 
 
 def some_bytes(size: int, seed: int = 1) -> bytes:
@@ -119,7 +126,7 @@ IMPROPER = {
     "neither true nor false": rewritten(">false<", ">maybe<"),
     "completeness unsaid": rewritten("<IsTruncated>false</IsTruncated>", ""),
     "completeness said twice": rewritten(
-        "<IsTruncated>", "<IsTruncated>true</IsTruncated><IsTruncated>"
+        "</IsTruncated>", "</IsTruncated><IsTruncated>true</IsTruncated>"
     ),
     "21 cut": lambda request, reply: replace(reply, body=reply.body[:300]),
     "21 cut, with the length of the whole": lambda request, reply: replace(
@@ -138,7 +145,6 @@ IMPROPER = {
     "23 an entity bomb in UTF-16": lambda request, reply: replace(
         reply, body=('<!DOCTYPE x [<!ENTITY a "a">]>' + reply.body.decode()).encode("utf-16")
     ),
-    "an endless body": Reply(200, {"Content-Length": None}, b"<x" * 10_000_000, end="fin"),
     "another bucket": rewritten(f"<Name>{BUCKET}<", "<Name>other<"),
     "another prefix": rewritten(f"<Prefix>{DAY}<", "<Prefix>wydot/BSM/2021/04/02/<"),
     "a foreign key": rewritten(f"<Key>{DAY}", "<Key>wydot/BSM/2021/04/02/"),
@@ -170,6 +176,13 @@ def test_what_is_no_proper_listing_is_an_error_and_never_an_empty_day(server, op
     with pytest.raises(ArchiveError):
         opened().snapshot(DAY)
     assert len(server.lists) <= FAST.attempts
+
+
+def test_a_listing_without_end_is_not_taken_in(server, opened):
+    body = b"<ListBucketResult>" + b"<x/>" * 5_000_000
+    server.script("list", Reply(200, {"Content-Length": None}, body, end="fin"), forever=True)
+    with pytest.raises(ArchiveError, match="larger than any"):
+        opened().snapshot(DAY)
 
 
 def test_a_proper_empty_listing_is_an_empty_day(server, opened):
@@ -415,7 +428,7 @@ def test_41_a_dead_proxy_is_named_without_its_password(server, monkeypatch):
 BROKEN = {
     "6 reset before the headers": Reply(raw=b"", end="rst"),
     "6 closed before the headers": Reply(raw=b"", end="fin"),
-    "25 silence": but(wait=1.0),
+    "25 silence": but(wait=QUIET),
     "40 garbage for headers": Reply(raw=b"\x00\x01garbage\r\n\r\n", end="fin"),
     "40 a header without end": Reply(raw=b"HTTP/1.1 200 OK\r\nX: " + b"y" * 70_000, end="fin"),
     "40 headers without number": Reply(
@@ -424,19 +437,19 @@ BROKEN = {
 }
 
 
-@pytest.mark.parametrize("answer", BROKEN.values(), ids=BROKEN)
+@pytest.mark.parametrize("fault", BROKEN)
 @pytest.mark.parametrize("kind", ["list", "get"])
-def test_a_broken_connection_is_made_again(server, opened, tmp_path, kind, answer):
-    server.script(kind, answer)
-    archive = opened()
+def test_a_broken_connection_is_made_again(server, opened, tmp_path, kind, fault):
+    server.script(kind, BROKEN[fault])
+    archive = opened(patience(fault))
     assert fetched(archive, tmp_path) == {f"{DAY}07/a": BODY}
-    assert archive.traffic.retries == 1
+    assert archive.traffic.retries == len(server.log) - 2 >= 1
 
 
-@pytest.mark.parametrize("answer", BROKEN.values(), ids=BROKEN)
-def test_a_connection_that_breaks_for_ever_is_an_error(server, opened, tmp_path, answer):
-    server.script("list", answer, forever=True)
-    assert "4 times" in fails(opened(), tmp_path / "new")
+@pytest.mark.parametrize("fault", BROKEN)
+def test_a_connection_that_breaks_for_ever_is_an_error(server, opened, tmp_path, fault):
+    server.script("list", BROKEN[fault], forever=True)
+    assert "4 times" in fails(opened(patience(fault)), tmp_path / "new")
     assert len(server.log) == FAST.attempts
 
 
@@ -491,22 +504,37 @@ SHORT = {
     ),
     "24 a drip": but(drip=(1, 0.05)),
     "24 a drip without a length": but(drip=(1, 0.05), headers={"Content-Length": None}),
-    "25 silence within": but(only=1000, drip=(500, 1.0)),
+    "25 silence within": but(only=1000, drip=(500, QUIET)),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("answer", SHORT.values(), ids=SHORT)
-def test_a_wrong_body_is_read_again_until_it_is_right(server, opened, tmp_path, answer):
-    server.script("get", answer)
-    archive = opened()
+@pytest.mark.parametrize("fault", SHORT)
+def test_a_wrong_body_is_read_again_until_it_is_right(server, opened, tmp_path, fault):
+    server.script("get", SHORT[fault])
+    archive = opened(patience(fault))
     assert fetched(archive, tmp_path) == {f"{DAY}07/a": BODY}
     assert archive.traffic.retries >= 1
 
 
-@pytest.mark.parametrize("answer", SHORT.values(), ids=SHORT)
-def test_a_body_that_stays_wrong_is_an_error_that_leaves_nothing(server, opened, tmp_path, answer):
-    server.script("get", answer, forever=True)
-    message = fails(opened(), tmp_path / "new")
+def test_an_answer_that_announces_too_little_is_not_begun_with(server, opened, tmp_path):
+    server.script("get", Reply(200, {}, b"<html>log in</html>"))
+    archive = opened()
+    assert fetched(archive, tmp_path) == {f"{DAY}07/a": BODY}
+    assert [r.headers.get("range") for r in server.gets] == [None, None]
+    assert archive.traffic.bytes_again == 0
+
+
+def test_a_key_is_quoted_in_a_request(server, opened, tmp_path):
+    key = f"{DAY}07/a b+c%d?e#f"
+    server.objects = {key: b"x"}
+    assert fetched(opened(), tmp_path) == {key: b"x"}
+    assert server.gets[0].path == f"/{BUCKET}/{DAY}07/a%20b%2Bc%25d%3Fe%23f"
+
+
+@pytest.mark.parametrize("fault", SHORT)
+def test_a_body_that_stays_wrong_is_an_error_that_leaves_nothing(server, opened, tmp_path, fault):
+    server.script("get", SHORT[fault], forever=True)
+    message = fails(opened(patience(fault)), tmp_path / "new")
     assert f"{DAY}07/a" in message
     assert len(server.gets) <= FAST.attempts
 
@@ -619,6 +647,14 @@ def test_an_etag_of_parts_is_held_against_the_size_only(server, opened, tmp_path
     server.script("list", parts)
     server.script("get", Reply(200, {"ETag": '"' + "0" * 32 + '-3"'}, BODY))
     assert fetched(opened(), tmp_path) == {f"{DAY}07/a": BODY}
+
+
+def test_an_object_of_parts_that_is_too_long_is_an_error(server, opened, tmp_path):
+    etag = "0" * 32 + "-3"
+    server.script("list", rewritten(server.etag(f"{DAY}07/a"), etag))
+    headers = {"ETag": f'"{etag}"', "Content-Length": None}
+    server.script("get", Reply(200, headers, BODY + b"more", end="fin"), forever=True)
+    assert "longer" in fails(opened(), tmp_path / "new")
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
 import os
 import tarfile
 from datetime import UTC, datetime
@@ -267,6 +268,16 @@ def test_what_this_computer_answers_is_not_throttled(memory, into):
         memory.pipe(f"/lab/{DAY}08/{n}", b"x")
     archive = open_archive("memory://lab", rate=0.1)
     assert len(fetched(archive, into)) == 33
+
+
+def test_files_of_a_tar_do_not_get_mixed_up(into, tmp_path):
+    objects = {f"{DAY}07/{n:02}": bytes([n]) * 3_000_001 for n in range(12)}
+    with tarfile.open(tmp_path / "copy.tar", "w") as tar:
+        for key, body in objects.items():
+            member = tarfile.TarInfo(key)
+            member.size = len(body)
+            tar.addfile(member, io.BytesIO(body))
+    assert fetched(open_archive(f"tar://::{tmp_path}/copy.tar"), into) == objects
 
 
 def test_a_tar_that_was_replaced_is_read_anew(archive_dir, into, tmp_path):

@@ -61,7 +61,7 @@ class FilesystemArchive:
     rate : float or None
         Requests a second, if the place is remote; a listing or a file counts as one.
     threads : int
-        Most files read at a time.
+        Most files read at a time, where the file system is made for it.
     policy : Policy
         Bounds of retries.
     """
@@ -76,7 +76,6 @@ class FilesystemArchive:
         policy: Policy,
     ) -> None:
         self.identity = address.identity
-        self._threads = threads
         self._policy = policy
         self._meter = Meter()
         throttle = Throttle(None if address.is_local else rate, width=threads)
@@ -100,6 +99,8 @@ class FilesystemArchive:
                 f"the archive {self.identity} cannot be opened ({type(error).__name__})"
             ) from None
         self._root = str(root).rstrip("/")
+        # The others may share one file or connection among threads (a tar does, unguarded).
+        self._threads = threads if self._fs.async_impl else 1
 
     def __repr__(self) -> str:
         return f"FilesystemArchive({self.identity!r})"
