@@ -54,7 +54,7 @@ def frames_of(source: str, stream: IO[bytes]) -> Iterator[RawFrame]:
 
 @cache
 def _registry() -> dict[tuple[str, str], Shapes]:
-    from intake_cvpilot.decode import stamps, wydot
+    from intake_cvpilot.decode import eastern, stamps, thea, wydot
 
     known = (
         Shapes(
@@ -65,6 +65,15 @@ def _registry() -> dict[tuple[str, str], Shapes]:
             shapes=wydot.BSM,
             module="intake_cvpilot/decode/wydot.py",
             folder=stamps.folder_utc,
+        ),
+        Shapes(
+            source="thea",
+            message_type="BSM",
+            framing="lines",
+            tables=("messages",),
+            shapes=thea.BSM,
+            module="intake_cvpilot/decode/thea.py",
+            folder=eastern.folder_eastern,
         ),
     )
     return {(shapes.source, shapes.message_type): shapes for shapes in known}

@@ -77,7 +77,7 @@ class Name(Reader):
             raise Odd("artefact")
         if name in self.known:
             return self.known[name]
-        raise Odd("unavailable" if name in self.null else "out_of_range")
+        raise Odd("unavailable" if name in self.null else "unreadable")
 
 
 @dataclass(frozen=True)
@@ -111,18 +111,27 @@ class Bits(Reader):
 
     names: tuple[str, ...]
     """The name of each bit."""
+    width: int = 0
+    """An integer is filled with zeros to this many bits: the archive turned text into it."""
+    fixed: bool = False
+    """Whether text of another width cannot be read; the standard lets some bit strings grow."""
 
     def one(self, raw: Any) -> list[str]:
         """See :class:`Reader`."""
         if says_nothing(raw):
             raise Odd("missing")
+        if type(raw) is int and raw >= 0 and self.width:
+            raw = str(raw).zfill(self.width)
         if type(raw) is dict and set(raw) == {"value", "length"}:
             return self._hexadecimal(raw["value"], raw["length"])
         if type(raw) is dict:
             return self._flags(raw)
-        if type(raw) is str and not raw.strip("01"):
+        if type(raw) is str and not raw.strip("01") and self._fits(raw):
             return self._set([bit == "1" for bit in raw])
         raise Odd("unreadable")
+
+    def _fits(self, raw: str) -> bool:
+        return not self.fixed or len(raw) == self.width
 
     def _flags(self, raw: dict[str, Any]) -> list[str]:
         flags = {}

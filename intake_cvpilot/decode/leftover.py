@@ -11,6 +11,7 @@ import json
 from itertools import pairwise
 from typing import Any
 
+from intake_cvpilot.decode.nothing import speaking
 from intake_cvpilot.decode.redact import redact
 
 __all__ = ["Path", "extra", "prune", "put"]
@@ -49,7 +50,9 @@ def prune(value: Any) -> Any:
     """The value without what says nothing, or None; positions in lists stay."""
     if isinstance(value, dict):
         kept = {key: inner for key, v in value.items() if (inner := prune(v)) is not None}
-        return kept or None
+        # ``{"inUse": null}`` is a name of an enumeration, as XER becomes JSON: its key speaks.
+        name = len(value) == 1 and next(iter(value.values())) in (None, "")
+        return value if name else kept or None
     if isinstance(value, list):
         items = [prune(inner) for inner in value]
         while items and items[-1] is None:
@@ -60,7 +63,7 @@ def prune(value: Any) -> Any:
 
 def extra(leftover: dict[str, Any]) -> str | None:
     """Canonical JSON text of a leftover: sorted keys, no spaces; None when nothing remains."""
-    kept = prune(leftover)
+    kept = prune(speaking(leftover))
     if kept is None:
         return None
     return json.dumps(

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import repeat
 from typing import TYPE_CHECKING, Any, Final
 
-from intake_cvpilot.decode.nothing import says_nothing
+from intake_cvpilot.decode.nothing import says_nothing, speaking
 from intake_cvpilot.decode.readers import Odd, Reader
 from intake_cvpilot.decode.strict import Rejected
 
@@ -130,8 +130,8 @@ class _Node:
                 inner = inner[0]
             if type(inner) is dict:
                 child.take(inner, values)
-                if inner:
-                    holder[name] = inner
+                if inner and (left := speaking(inner)):
+                    holder[name] = left
             else:
                 values.extend(child.blank)
                 if not says_nothing(inner):

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from intake_cvpilot.tables.column import TIMESTAMP
 from intake_cvpilot.tables.eastern import repeated_hour
+from intake_cvpilot.tables.raw import raw_radius, wheel_brake_bits
 from intake_cvpilot.tables.shared import TIME_BASES
 
 if TYPE_CHECKING:
@@ -149,5 +150,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "wheel_brakes": wheel_brakes,
     "decoded_radius": decoded_radius,
     "vehicle_class": vehicle_class,
+    "raw_radius": raw_radius,
+    "wheel_brake_bits": wheel_brake_bits,
 }
 """Every rule by its name."""
