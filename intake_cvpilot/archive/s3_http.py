@@ -7,6 +7,8 @@ also costs most of the time of a small read.
 
 from __future__ import annotations
 
+import logging
+import re
 import threading
 import time
 from contextlib import contextmanager
@@ -36,6 +38,17 @@ __all__ = ["Answer", "S3Http"]
 _DEFAULT_REGION = "us-east-1"
 _ERROR_BODY = 64 * 1024  # bytes of a refusal that are looked at
 _CHUNK = 256 * 1024
+_TOKEN = re.compile(r"(?<=x-amz-security-token:)\S+")
+
+
+def _hide_token(record: logging.LogRecord) -> bool:
+    """Mask the session token, which botocore tells its debug log with the headers it signs."""
+    if isinstance(record.args, tuple):
+        record.args = tuple(_TOKEN.sub("***", str(value)) for value in record.args)
+    return True
+
+
+logging.getLogger("botocore.auth").addFilter(_hide_token)
 
 
 class Answer:
