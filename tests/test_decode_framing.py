@@ -10,7 +10,7 @@ import zlib
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from intake_cvpilot.decode import frames_of
@@ -45,12 +45,14 @@ def expected(content: bytes) -> list[tuple[int, int, bytes]]:
     return found
 
 
+@settings(deadline=None)
 @given(CONTENT, st.integers(1, 9))
 def test_frames_do_not_depend_on_the_blocks(content: bytes, size: int) -> None:
     blocks = (content[at : at + size] for at in range(0, len(content), size))
     assert list(lines(blocks)) == expected(content)
 
 
+@settings(deadline=None)
 @given(CONTENT, st.integers(1, 9), st.integers(0, 12))
 def test_a_frame_beyond_the_limit_is_hashed_and_not_held(
     content: bytes, size: int, limit: int

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from intake_cvpilot.decode.redact import is_secret, redact, redact_bytes
@@ -57,12 +57,14 @@ def test_what_stands_after_the_value_stays() -> None:
     assert (shown, count) == (b'{"user":"***","a":{"password":"***"},"b":[1,2]}x', 2)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=80))
 def test_bytes_without_a_secret_key_are_untouched(data: bytes) -> None:
     if not is_secret(data.decode("latin-1")) and b"\\u" not in data:
         assert redact_bytes(data) == (data, 0)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=30), st.sampled_from(SECRETS), st.binary(max_size=30))
 def test_no_bytes_crash_it(before: bytes, key: str, after: bytes) -> None:
     redact_bytes(before + key.encode() + after)
@@ -78,6 +80,7 @@ VALUES = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(VALUES)
 def test_decoded_values(value: object) -> None:
     def check(found: object) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from intake_cvpilot.decode.readers import Odd, Stamp
@@ -68,12 +68,14 @@ def test_what_is_no_instant(text: object, reason: str) -> None:
     assert caught.value.reason == reason
 
 
+@settings(deadline=None)
 @given(st.datetimes(dt.datetime(1, 1, 1), timezones=st.just(dt.UTC)))
 def test_iso_text_is_read_exactly(moment: dt.datetime) -> None:
     text = moment.strftime("%Y").zfill(4) + moment.strftime("-%m-%dT%H:%M:%S.%fZ")
     assert Stamp().one(text) == micros(moment)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=30))
 def test_no_text_crashes_it(text: str) -> None:
     parse(text)

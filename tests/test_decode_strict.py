@@ -6,7 +6,7 @@ import json
 import sys
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from intake_cvpilot.decode.strict import MAX_DEPTH, Rejected, parse
@@ -102,6 +102,7 @@ MEMBERS = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(KEYS, MEMBERS), max_size=4))
 @example([('"a"', '"\\u0022"'), ('"a"', "1")])
 def test_duplicate_keys_are_found_exactly(items: list[tuple[str, str]]) -> None:
@@ -109,11 +110,13 @@ def test_duplicate_keys_are_found_exactly(items: list[tuple[str, str]]) -> None:
     assert reason(text.encode()) == ("duplicate_key" if has_duplicates(text) else "accepted")
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=60))
 def test_no_bytes_crash_it(data: bytes) -> None:
     reason(data)
 
 
+@settings(deadline=None)
 @given(
     st.dictionaries(
         st.text(),
