@@ -30,6 +30,7 @@ __all__ = [
     "read_objects",
     "summary",
     "totals",
+    "unknown_versions",
     "write_objects",
 ]
 
@@ -67,6 +68,15 @@ def quality(manifest: Manifest) -> dict[str, Any]:
 def blocks_of(manifest: Manifest) -> dict[str, dict[str, Any]]:
     """Give what a manifest keeps of each block, by the block's id."""
     found: dict[str, dict[str, Any]] = manifest.quality.get("blocks", {})
+    return found
+
+
+def unknown_versions(manifest: Manifest) -> dict[str, tuple[str, int]]:
+    """Give the first object and line of each schema version that no shape is made for."""
+    found: dict[str, tuple[str, int]] = {}
+    for block in blocks_of(manifest).values():
+        for version, (key, line) in block.get("unknown", {}).items():
+            found.setdefault(version, (key, line))
     return found
 
 
@@ -133,6 +143,7 @@ def summary(block: Block, result: BlockResult) -> dict[str, Any]:
         "name": block.name,
         "inside": result.inside,
         "outside": result.outside,
+        "unknown": {version: list(first) for version, first in result.unknown.items()},
         "rows": {
             name: sum(file.rows for file in result.files if file.role == name)
             for name in result.rows

@@ -5,16 +5,19 @@ from __future__ import annotations
 import logging
 import time
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Unpack
 
-from intake_cvpilot.account import contents, quality
+from intake_cvpilot.account import contents, quality, unknown_versions
 from intake_cvpilot.archive.base import Archive, Traffic
 from intake_cvpilot.assemble import Assembly
 from intake_cvpilot.bars import showing
+from intake_cvpilot.cache.staging import sweep
+from intake_cvpilot.cache.usage import touch
+from intake_cvpilot.decode import shapes_for
 from intake_cvpilot.errors import (
     CVPilotError,
     OfflineError,
@@ -109,6 +112,7 @@ def run(job: Job, wish: Progress | bool | None = None) -> Outcome:  # noqa: FBT0
             listing = list_partitions(archive, needed, progress)
             failures |= listing.failures
             guard(job, views, listing)
+            sweep(job.layout.root)
             work(job, archive, needed, listing, fetched, failures, progress)
     report = Report(
         **named(job),
@@ -122,8 +126,40 @@ def run(job: Job, wish: Progress | bool | None = None) -> Outcome:  # noqa: FBT0
     logger.info("%s", report)
     if failures:
         tell_failures(job, failures, report)
-    manifests = [fetched.get(v.partition.key) or v.manifest for v in views]
-    return Outcome(report, tuple(m for m in manifests if m is not None))
+    manifests = tuple(
+        manifest
+        for view in views
+        if (manifest := fetched.get(view.partition.key) or usable(view)) is not None
+    )
+    for manifest in manifests:
+        touch(job.layout, manifest.key)
+    remark(report, fetched.values())
+    return Outcome(report, manifests)
+
+
+def usable(view: View) -> Manifest | None:
+    """Give what is committed if it means what this library's tables mean."""
+    return view.manifest if view.state in ("current", "open") else None
+
+
+def remark(report: Report, fetched: Iterable[Manifest]) -> None:
+    """Warn, once a call, of what a user should know of the rows."""
+    if report.counts.outside:
+        warnings.warn(
+            f"{report.counts.outside:,} records do not lie in the window of their partition "
+            "(misfiled, or a clock that was wrong): they are left out; outside='keep' gives them",
+            stacklevel=5,
+        )
+    unknown: dict[str, tuple[str, int]] = {}
+    for manifest in fetched:
+        unknown |= unknown_versions(manifest)
+    for version, (key, line) in unknown.items():
+        warnings.warn(
+            f"schema version {version} is not known (first seen in {key}, line {line}): read as "
+            "the newest known shape where every required value is there; add it to "
+            f"{shapes_for(report.source, report.message_type).module}",
+            stacklevel=5,
+        )
 
 
 def work(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -254,6 +255,26 @@ def test_processes_that_ask_for_the_same_days_read_each_object_once(own, made):
     told = [json.loads(process.communicate(timeout=120)[0]) for process in started]
     assert sum(read for read, _ in told) == made.bytes
     assert {rows for _, rows in told} == {made.records - made.outside}
+
+
+def test_rows_outside_their_day_are_warned_of_once_a_call(where, made):
+    with pytest.warns(
+        UserWarning, match=f"{made.outside} records do not lie in the window"
+    ) as told:
+        days(**where)
+    assert len([w for w in told if "window" in str(w.message)]) == 1
+
+
+def test_an_unknown_schema_version_is_read_as_the_newest_and_named(own):
+    first = objects(own["archive"])[1]
+    text = first.read_text().splitlines()
+    text[0] = re.sub(r'"schemaVersion":\s*6', '"schemaVersion": 12', text[0])
+    first.write_text("\n".join(text))
+    with pytest.warns(UserWarning, match=r"schema version 12 .* line 1.*wydot"):
+        report = days(**own)
+    assert report.quality["versions"]["12"] == 1
+    frame = cv.open_pandas("wydot", "bsm", "2021-04-01", "2021-04-02", **own)
+    assert (frame["schema_version"] == 12).sum() == 1
 
 
 def test_staging_is_empty_after_a_commit(where):
