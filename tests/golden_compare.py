@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -60,6 +61,12 @@ class Bound:
         return f"{self.source}-{self.type}-{self.column}-{json.dumps(self.raw)[:40]}"
 
 
+def owner(stem: str) -> tuple[str, str]:
+    """Source and message type of a sample."""
+    source, message_type, *_ = stem.split("-")
+    return source, message_type.upper()
+
+
 def cells(stem: str) -> list[Cell]:
     """The golden cells of a sample."""
     found = []
@@ -73,18 +80,17 @@ def bounds(source: str, message_type: str) -> list[Bound]:
     """The bounds of a source and message type."""
     found = []
     for line in (HERE / "golden" / "bounds.tsv").read_text().splitlines()[1:]:
-        owner, kind, column, raw, expected, reason, name, row, path, sample = line.split("\t")
-        if (owner, kind) == (source, message_type):
+        of, kind, column, raw, expected, reason, name, row, path, stem = line.split("\t")
+        if (of, kind) == (source, message_type):
             values = json.loads(raw), json.loads(expected)
-            found.append(Bound(owner, kind, column, *values, reason, name, int(row), path, sample))
+            found.append(Bound(of, kind, column, *values, reason, name, int(row), path, stem))
     return found
 
 
 def sample(stem: str) -> bytes:
     """The bytes of a sample as they would stand in an object."""
     data = (HERE / "samples" / f"{stem}.json").read_bytes()
-    source, message_type = stem.split("-")[:2]
-    if shapes_for(source, message_type.upper()).framing == "lines" and b"\n" in data.strip():
+    if shapes_for(*owner(stem)).framing == "lines" and b"\n" in data.strip():
         return json.dumps(json.loads(data)).encode()
     return data
 
@@ -158,7 +164,7 @@ def same_cell(column: str, found: Any, expected: Any) -> bool:
 
 def check(stem: str, folder: Path) -> None:
     """Every cell of a sample is the golden one, and every cell is listed."""
-    source, message_type = stem.split("-")[0], stem.split("-")[1].upper()
+    source, message_type = owner(stem)
     rows, result = build(source, message_type, sample(stem), folder)
     assert result.units[0].records == 1, result.quarantined
     listed: dict[tuple[str, int], set[str]] = {}
@@ -178,7 +184,7 @@ def check(stem: str, folder: Path) -> None:
 
 @cache
 def _counts(stem: str, name: str, column: str) -> dict[str, int]:
-    source, message_type = stem.split("-")[0], stem.split("-")[1].upper()
+    source, message_type = owner(stem)
     with TemporaryDirectory() as folder:
         _, result = build(source, message_type, sample(stem), Path(folder))
     return dict(result.nulls[name].get(column, {}))
@@ -211,7 +217,7 @@ def put(record: Any, path: str, value: Any) -> None:
     steps = [
         int(index) if index else key for key, index in re.findall(r"([^.\[\]]+)|\[(\d+)\]", path)
     ]
-    for step, after in zip(steps, steps[1:], strict=False):
+    for step, after in pairwise(steps):
         if isinstance(step, str):
             record.setdefault(step, [] if isinstance(after, int) else {})
         record = record[step]

@@ -54,7 +54,7 @@ def frames_of(source: str, stream: IO[bytes]) -> Iterator[RawFrame]:
 
 @cache
 def _registry() -> dict[tuple[str, str], Shapes]:
-    from intake_cvpilot.decode import eastern, stamps, thea, wydot
+    from intake_cvpilot.decode import eastern, stamps, thea, thea_spat, wydot
 
     known = (
         Shapes(
@@ -73,6 +73,15 @@ def _registry() -> dict[tuple[str, str], Shapes]:
             tables=("messages",),
             shapes=thea.BSM,
             module="intake_cvpilot/decode/thea.py",
+            folder=eastern.folder_eastern,
+        ),
+        Shapes(
+            source="thea",
+            message_type="SPAT",
+            framing="lines",
+            tables=("movements",),
+            shapes=thea_spat.SPAT,
+            module="intake_cvpilot/decode/thea_spat.py",
             folder=eastern.folder_eastern,
         ),
     )

@@ -20,6 +20,7 @@ from intake_cvpilot.decode.nothing import says_nothing
 
 __all__ = [
     "Integer",
+    "Integers",
     "Mass",
     "Number",
     "Odd",
@@ -181,6 +182,30 @@ class Integer(Reader):
         if not self.low <= x <= self.high:
             raise Odd("out_of_range")
         return int(x)
+
+
+@dataclass(frozen=True)
+class Integers(Reader):
+    """A list of whole numbers; a lone one is a list of one."""
+
+    kind: ClassVar[str] = "int64s"
+
+    item: Integer
+    """Each of them; one that says nothing is null within the list."""
+
+    def one(self, raw: Any) -> list[int | None]:
+        """See :class:`Reader`."""
+        if says_nothing(raw):
+            raise Odd("missing")
+        found: list[int | None] = []
+        for value in raw if type(raw) is list else [raw]:
+            try:
+                found.append(self.item.one(value))
+            except Odd as odd:
+                if odd.reason not in ("missing", "unavailable"):
+                    raise
+                found.append(None)
+        return found
 
 
 @dataclass(frozen=True)

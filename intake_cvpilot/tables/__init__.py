@@ -22,9 +22,9 @@ def __getattr__(name: str) -> object:
 
 @cache
 def _tables() -> dict[str, Table]:
-    from intake_cvpilot.tables import bsm
+    from intake_cvpilot.tables import bsm, spat
 
-    return {found.name: _with_paths(found) for found in (bsm.MESSAGES,)}
+    return {found.name: _with_paths(found) for found in (bsm.MESSAGES, spat.MOVEMENTS)}
 
 
 def _with_paths(plain: Table) -> Table:

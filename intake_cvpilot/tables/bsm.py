@@ -281,5 +281,6 @@ MESSAGES: Final = Table(
     ),
     same=("event_time", "vehicle_id", "sec_mark", "msg_count"),
     own=frozenset({"received_time", *SERIAL, "object_id", "line"}),
+    moving=("sent_time",),
 )
 """The table of basic safety messages; its raw paths are added by ``tables.table``."""

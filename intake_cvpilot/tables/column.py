@@ -79,6 +79,8 @@ class Table:
     """Leading columns of ``order`` in which repeats always agree."""
     own: frozenset[str] = frozenset()
     """Columns in which repeats may differ."""
+    moving: tuple[str, ...] = ()
+    """Instants that were placed by event_time and move with it by whole hours."""
 
     @cached_property
     def schema(self) -> pa.Schema:

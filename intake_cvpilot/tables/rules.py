@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from intake_cvpilot.tables.column import TIMESTAMP
 from intake_cvpilot.tables.eastern import repeated_hour
+from intake_cvpilot.tables.marks import intersection_time, minute_pass, time_marks
 from intake_cvpilot.tables.raw import raw_radius, wheel_brake_bits
 from intake_cvpilot.tables.shared import TIME_BASES
 
@@ -152,5 +153,8 @@ RULES: Final[Mapping[str, Rule]] = {
     "vehicle_class": vehicle_class,
     "raw_radius": raw_radius,
     "wheel_brake_bits": wheel_brake_bits,
+    "minute_pass": minute_pass,
+    "time_marks": time_marks,
+    "intersection_time": intersection_time,
 }
 """Every rule by its name."""
