@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 from intake_cvpilot.tables import parts, table
+from intake_cvpilot.tables.repeated import settle
 from intake_cvpilot.tables.rules import RULES
 from intake_cvpilot.tables.sheet import Sheet
 from intake_cvpilot.tables.window import count_records, outside
@@ -105,7 +106,7 @@ class Gathering:
             for role in (made.name, made.name + ".outside"):
                 chunks = [chunk for chunk in self._chunks.pop(role, []) if len(chunk)]
                 if chunks:
-                    yield role, parts.finish(chunks, made)
+                    yield role, parts.finish(settle(chunks, made), made)
 
     def nulls(self) -> dict[str, dict[str, dict[str, int]]]:
         """Null cells by table, column and reason."""

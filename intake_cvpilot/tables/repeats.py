@@ -35,7 +35,8 @@ def repeats(rows: pa.Table, table: Table) -> npt.NDArray[np.bool_]:
     Returns
     -------
     numpy.ndarray of bool
-        Of each set of repeats all but the least by (received_time, object_id, line) are True.
+        Of each set of repeats all but the least by (received_time, object_id, line) are True, and
+        those of the same record as that one.
     """
     marked = np.zeros(len(rows), dtype=bool)
     if len(rows) < 2 or not table.same:
@@ -44,8 +45,12 @@ def repeats(rows: pa.Table, table: Table) -> npt.NDArray[np.bool_]:
     for name in table.same:
         codes = _codes(_whole(rows.column(name)))
         same &= codes[1:] == codes[:-1]
-    near = np.concatenate(([False], same)) | np.concatenate((same, [False]))
-    candidates = np.flatnonzero(near)
+    record = _records(rows)
+    run = np.concatenate(([0], np.cumsum(~same)))
+    # Rows of one record do not repeat each other: a run of equal rows has to hold several.
+    several = np.zeros(run[-1] + 1, dtype=bool)
+    several[run[1:][same & (record[1:] != record[:-1])]] = True
+    candidates = np.flatnonzero(several[run])
     if len(candidates) == 0:
         return marked
     chosen = rows.take(pa.array(candidates))
@@ -58,8 +63,17 @@ def repeats(rows: pa.Table, table: Table) -> npt.NDArray[np.bool_]:
     order = np.lexsort(keys[::-1])
     ordered = total[order]
     again = np.concatenate(([False], ordered[1:] == ordered[:-1]))
-    marked[candidates[order[again]]] = True
+    kept = np.maximum.accumulate(np.where(again, 0, np.arange(len(order))))
+    record = record[candidates[order]]
+    marked[candidates[order[again & (record != record[kept])]]] = True
     return marked
+
+
+def _records(rows: pa.Table) -> npt.NDArray[np.int64]:
+    """A number of the record that each row comes from; rows of a record stand together."""
+    ids, lines = (rows.column(name).to_numpy() for name in ("object_id", "line"))
+    new = (ids[1:] != ids[:-1]) | (lines[1:] != lines[:-1])
+    return np.concatenate(([0], np.cumsum(new)))
 
 
 def _precedence(rows: pa.Table) -> list[npt.NDArray[np.int64]]:
