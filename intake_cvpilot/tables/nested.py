@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,14 +38,15 @@ def structs(
 
     objects = flat if set(map(type, flat)) <= {dict} else _odd_items(flat, place, done)
     columns = []
-    for name, key, inner in reader.fields:
-        read = convert(inner, [item.pop(key, None) for item in objects])
+    whole = _all_alike(reader, objects)
+    for number, (name, key, inner) in enumerate(reader.fields):
+        read = convert(inner, whole[number] if whole else [item.pop(key, None) for item in objects])
         columns.append((name, read.array))
         done.inner[name] = read.reasons
         for position, path, raw in read.odd:
             row, index = place(position)
             done.odd.append((row, (index, key, *path), raw))
-    if any(objects):
+    if not whole and any(objects):
         for position, item in enumerate(objects):
             for key, raw in item.items():
                 row, index = place(position)
@@ -56,6 +58,17 @@ def structs(
     mask = pa.array(absent, type=pa.bool_()) if any(absent) else None
     done.array = pa.ListArray.from_arrays(offsets, struct, mask=mask)
     return done
+
+
+def _all_alike(reader: Structs, objects: list[dict[str, Any]]) -> list[tuple[Any, ...]] | None:
+    """The columns of objects that all have the reader's keys and no other; None if some differ."""
+    keys = [key for _, key, _ in reader.fields]
+    if len(keys) < 2 or set(map(len, objects)) != {len(keys)}:
+        return None
+    try:
+        return list(zip(*map(itemgetter(*keys), objects), strict=True))
+    except KeyError:
+        return None
 
 
 def _odd_lists(
