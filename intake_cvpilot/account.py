@@ -153,6 +153,9 @@ def summary(block: Block, result: BlockResult) -> dict[str, Any]:
             "quarantined": result.quarantined,
             "versions": result.versions,
             "notes": result.notes,
+            "repeats": result.figures.repeats,
+            "lateness": result.figures.lateness,
+            "hours": result.figures.hours,
         },
     }
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from intake_cvpilot import decode, tables
+from intake_cvpilot.tables.figures import Figures, Measuring
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -129,6 +130,8 @@ class BlockResult:
     """Records by schema version, as published; ``none`` where it is absent."""
     notes: Mapping[str, int]
     """Values that were read in spite of an oddity, by kind."""
+    figures: Figures = field(default_factory=Figures)
+    """Repeats, lateness and hours of the rows inside the window."""
     unknown: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     """First object and line of each unknown schema version that was read as the newest."""
 
@@ -184,6 +187,7 @@ class _Block:
         self.tables = tables.tables_for(task.source, task.message_type)
         self.rows = Gathering(self.tables, task.start, task.end)
         self.quarantine = Quarantine(task.folder / "quarantine.ndjson.tmp")
+        self.measuring = Measuring(self.tables[0].name)
         self.units: list[UnitCounts] = []
         self.versions: Counter[str] = Counter()
         self.unknown: dict[str, tuple[str, int]] = {}
@@ -246,6 +250,7 @@ class _Block:
             quarantined=dict(sorted(self.quarantine.reasons.items())),
             versions=dict(sorted(self.versions.items())),
             notes=dict(sorted(self.rows.notes().items())),
+            figures=self.measuring.done(),
             unknown=self.unknown,
         )
 
@@ -253,6 +258,7 @@ class _Block:
         """Write a part and give it the name of its content."""
         from intake_cvpilot.tables import parts, window
 
+        self.measuring.add(role, rows)
         path = self.task.folder / f"{role}.parquet.tmp"
         parts.write(rows, path, codec=self.task.codec, level=self.task.level)
         digest, footer = parts.hashes(path)
