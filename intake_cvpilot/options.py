@@ -44,7 +44,7 @@ class Options(TypedDict, total=False):
     archive: str | Path | None
     """URL or folder of the archive."""
     storage_options: Mapping[str, Any] | None
-    """How to reach it: ``anon``, ``profile``, ``key``, ``secret``, ``token``, ``endpoint_url``..."""
+    """How to reach it: ``anon``, ``profile``, ``key``, ``secret``, ``endpoint_url`` and others."""
     cache_dir: str | Path | None
     """Folder of the cache."""
     offline: bool | None
@@ -77,6 +77,8 @@ class FrameOptions(Options, total=False):
     """A pyarrow expression, or ``[(column, op, value), ...]`` as ``pandas.read_parquet`` takes."""
     outside: Literal["drop", "keep"]
     """Rows outside their partition's window (misfiled, broken clocks): drop (default) or keep."""
+    repeats: Literal["keep", "drop"]
+    """Exact repeats of another row (``is_repeat``): keep (default) or drop."""
 
 
 #: Defaults shown in the signatures; everything else defaults to None.
@@ -87,6 +89,7 @@ DEFAULTS: Mapping[str, Any] = {
     "max_bytes": UNSET,
     "on_error": "raise",
     "outside": "drop",
+    "repeats": "keep",
 }
 
 

@@ -150,6 +150,7 @@ SPELLINGS = [
     {"start": "2021-03-31T18:00-06:00", "end": "2021-04-03 00:00:00Z"},
     {"start": "2021-03-31T18:00", "end": "2021-04-02T18:00", "timezone": "America/Denver"},
     {"start": "2021-04-01", "end": "2021-04-02", "timezone": "UTC", "outside": "drop"},
+    {"start": "2021-04-01", "end": "2021-04-02", "repeats": "keep"},
     {"start": "2021-04-01", "end": "2021-04-02", "table": "messages", "refresh": False},
 ]
 
@@ -183,6 +184,7 @@ def test_equal_requests_are_equal_in_every_spelling(catalog, spelling) -> None:
         {"filters": [("speed", ">", 20.0)]},
         {"filters": pc.field("speed") > 20.0},
         {"outside": "keep"},
+        {"repeats": "drop"},
         {"index": "event_time"},
         {"archive": "s3://another"},
         {"cache_dir": "elsewhere"},

@@ -53,7 +53,7 @@ def opened(
         job.request,
         **{
             key: options[key]
-            for key in ("table", "columns", "filters", "outside")
+            for key in ("table", "columns", "filters", "outside", "repeats")
             if options.get(key) is not None
         },
     )

@@ -29,6 +29,9 @@ __all__ = ["Piece", "Selection", "choose_columns", "choose_table", "pieces", "se
 #: The column that carries the instant of a row, in every table that has one.
 TIME = "event_time"
 
+#: The column that marks exact repeats.
+REPEAT = "is_repeat"
+
 
 @dataclass(frozen=True, slots=True)
 class Piece:
@@ -67,6 +70,7 @@ def selection(
     columns: Sequence[str] | None = None,
     filters: Any = None,
     outside: Literal["drop", "keep"] = "drop",
+    repeats: Literal["keep", "drop"] = "keep",
 ) -> Selection:
     """Check what is asked of a table, before any I/O.
 
@@ -77,14 +81,17 @@ def selection(
     NotImplementedError
         This library does not decode the message type yet.
     """
-    if outside not in ("drop", "keep"):
-        raise InvalidRequestError(f"outside is 'drop' or 'keep', not {outside!r}")
+    for name, value in (("outside", outside), ("repeats", repeats)):
+        if value not in ("drop", "keep"):
+            raise InvalidRequestError(f"{name} is 'drop' or 'keep', not {value!r}")
     chosen = choose_table(request.source, request.message_type, table)
     timed = TIME in chosen.schema.names
     rows = [expression(filters, chosen)] if filters is not None else []
     if timed:
         first, after = instant(request.start), instant(request.end)
         rows.append((pc.field(TIME) >= first) & (pc.field(TIME) < after))
+    if repeats == "drop":
+        rows.append(~pc.field(choose_repeat(chosen)))
     both = rows[0] if rows else None
     for more in rows[1:]:
         both = both & more
@@ -96,6 +103,19 @@ def selection(
         end=request.end if timed else None,
         outside=outside == "keep",
     )
+
+
+def choose_repeat(table: Table) -> str:
+    """Give the column by which repeats are dropped.
+
+    Repeats were marked when their block was built and agree in their event time: each range holds
+    all of them or none, so that dropping them gives the same rows however a range is cut.
+    """
+    if REPEAT not in table.schema.names:
+        raise InvalidRequestError(
+            f"table {table.name} does not mark repeats: leave out repeats='drop'"
+        )
+    return REPEAT
 
 
 def instant(moment: datetime) -> pa.Scalar:
