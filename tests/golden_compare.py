@@ -146,8 +146,10 @@ def leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
         for name, inner in value.items():
             yield from leaves(inner, re.sub(r"(\[\d+\])+$", "", name).rpartition(".")[2])
     elif isinstance(value, list):
+        # A null item only keeps the positions of those behind it.
         for inner in value:
-            yield from leaves(inner, key)
+            if inner is not None:
+                yield from leaves(inner, key)
     else:
         yield key, json.dumps(value)
 

@@ -54,7 +54,15 @@ def frames_of(source: str, stream: IO[bytes]) -> Iterator[RawFrame]:
 
 @cache
 def _registry() -> dict[tuple[str, str], Shapes]:
-    from intake_cvpilot.decode import eastern, stamps, thea, thea_spat, wydot
+    from intake_cvpilot.decode import (
+        eastern,
+        stamps,
+        thea,
+        thea_spat,
+        thea_tim,
+        wydot,
+        wydot_tim,
+    )
 
     known = (
         Shapes(
@@ -64,6 +72,15 @@ def _registry() -> dict[tuple[str, str], Shapes]:
             tables=("messages",),
             shapes=wydot.BSM,
             module="intake_cvpilot/decode/wydot.py",
+            folder=stamps.folder_utc,
+        ),
+        Shapes(
+            source="wydot",
+            message_type="TIM",
+            framing="lines",
+            tables=("frames",),
+            shapes=wydot_tim.TIM,
+            module="intake_cvpilot/decode/wydot_tim.py",
             folder=stamps.folder_utc,
         ),
         Shapes(
@@ -82,6 +99,15 @@ def _registry() -> dict[tuple[str, str], Shapes]:
             tables=("movements",),
             shapes=thea_spat.SPAT,
             module="intake_cvpilot/decode/thea_spat.py",
+            folder=eastern.folder_eastern,
+        ),
+        Shapes(
+            source="thea",
+            message_type="TIM",
+            framing="lines",
+            tables=("frames",),
+            shapes=thea_tim.TIM,
+            module="intake_cvpilot/decode/thea_tim.py",
             folder=eastern.folder_eastern,
         ),
     )

@@ -15,7 +15,7 @@ from intake_cvpilot.decode.shape import Cell, Group, Layout, Row, Shape, object_
 from intake_cvpilot.decode.stamps import parse
 from intake_cvpilot.decode.strict import Rejected
 
-__all__ = ["BSM", "METADATA", "PARTS"]
+__all__ = ["BSM", "FIRST_METADATA", "METADATA", "PARTS", "check_zone", "one_version"]
 
 M: Final = "metadata."
 D: Final = "payload.data."
@@ -238,7 +238,7 @@ def _bsm_rows(record: dict[str, Any], stamps: tuple[str, ...], group: Group) -> 
     return [(0, values, record)]
 
 
-def _one_version(record: dict[str, Any]) -> None:
+def one_version(record: dict[str, Any]) -> None:
     """Version 1 repeats its schema version at the top and in the payload: keep one."""
     metadata = object_at(record, "metadata")
     if metadata is None:
@@ -262,7 +262,7 @@ def _not_bsm(record: dict[str, Any], data: dict[str, Any] | None) -> Rejected:
 
 
 def _first_rows(record: dict[str, Any], _raw: bytes) -> list[Row]:
-    _one_version(record)
+    one_version(record)
     stamps = ("recordGeneratedAt", "generatedAt", "odeReceivedAt", "receivedAt")
     return _bsm_rows(record, stamps, _FIRST_GROUP)
 

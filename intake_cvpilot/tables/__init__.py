@@ -22,9 +22,10 @@ def __getattr__(name: str) -> object:
 
 @cache
 def _tables() -> dict[str, Table]:
-    from intake_cvpilot.tables import bsm, spat
+    from intake_cvpilot.tables import bsm, spat, tim
 
-    return {found.name: _with_paths(found) for found in (bsm.MESSAGES, spat.MOVEMENTS)}
+    made = (bsm.MESSAGES, spat.MOVEMENTS, tim.FRAMES)
+    return {found.name: _with_paths(found) for found in made}
 
 
 def _with_paths(plain: Table) -> Table:

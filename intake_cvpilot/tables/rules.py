@@ -16,6 +16,7 @@ from intake_cvpilot.tables.column import TIMESTAMP
 from intake_cvpilot.tables.eastern import repeated_hour
 from intake_cvpilot.tables.marks import intersection_time, minute_pass, time_marks
 from intake_cvpilot.tables.raw import raw_radius, wheel_brake_bits
+from intake_cvpilot.tables.rules_tim import TIM_RULES
 from intake_cvpilot.tables.shared import TIME_BASES
 
 if TYPE_CHECKING:
@@ -156,5 +157,6 @@ RULES: Final[Mapping[str, Rule]] = {
     "minute_pass": minute_pass,
     "time_marks": time_marks,
     "intersection_time": intersection_time,
+    **TIM_RULES,
 }
 """Every rule by its name."""
