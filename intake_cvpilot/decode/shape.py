@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import repeat
 from typing import TYPE_CHECKING, Any, Final
 
-from intake_cvpilot.decode.nothing import says_nothing, speaking
+from intake_cvpilot.decode.nothing import alone, says_nothing, speaking
 from intake_cvpilot.decode.readers import Odd, Reader
 from intake_cvpilot.decode.strict import Rejected
 
@@ -295,7 +295,5 @@ def object_at(holder: Mapping[str, Any] | None, *path: str) -> dict[str, Any] | 
     for step in path:
         if type(inner) is not dict:
             return None
-        inner = inner.get(step)
-        if type(inner) is list and len(inner) == 1:
-            inner = inner[0]
+        inner = alone(inner.get(step))
     return inner if type(inner) is dict else None

@@ -11,7 +11,7 @@ from typing import Any, Final
 from intake_cvpilot.decode import j2735, names
 from intake_cvpilot.decode.eastern import EasternStamp
 from intake_cvpilot.decode.labels import Bits, Name, Text
-from intake_cvpilot.decode.nothing import says_nothing
+from intake_cvpilot.decode.nothing import alone, says_nothing
 from intake_cvpilot.decode.readers import Integer, Mass, Number, Structs
 from intake_cvpilot.decode.shape import Cell, Group, Layout, Row, Shape, object_at
 from intake_cvpilot.decode.strict import Rejected
@@ -177,16 +177,12 @@ _RULES: Final = (
 _GROUP: Final = Group((*METADATA, *_CORE), absorb=absorb("bsm", 32))
 
 
-def _alone(value: Any) -> Any:
-    return value[0] if type(value) is list and len(value) == 1 else value
-
-
 def fold_parts(data: dict[str, Any]) -> None:
     """Turn ``partII.SEQUENCE``, an object or a list of them, into one object by extension name.
 
     What is not of that form stays as it is, in a list under the key ``other``.
     """
-    holder = _alone(data["partII"])
+    holder = alone(data["partII"])
     parts = holder.pop("SEQUENCE", None) if type(holder) is dict else holder
     folded: dict[str, Any] = holder if type(holder) is dict else {}
     other = [
@@ -201,12 +197,12 @@ def fold_parts(data: dict[str, Any]) -> None:
 
 def _fold(part: Any, folded: dict[str, Any]) -> Any:
     """Move the extensions of one part to ``folded``; what remains of it."""
-    value = _alone(part.get("partII-Value")) if type(part) is dict else None
+    value = alone(part.get("partII-Value")) if type(part) is dict else None
     if type(value) is not dict:
         return part
     moved = []
     for key, inner in list(value.items()):
-        name, body = PARTS.get(key.lower()), _alone(inner)
+        name, body = PARTS.get(key.lower()), alone(inner)
         if name and name not in folded and (type(body) is dict or says_nothing(body)):
             folded[name] = body or {}
             moved.append(name)

@@ -12,7 +12,7 @@ from typing import Any, Final
 from intake_cvpilot.decode import j2735, names
 from intake_cvpilot.decode.labels import Bits, Name, Text
 from intake_cvpilot.decode.leftover import Path, put
-from intake_cvpilot.decode.nothing import says_nothing, speaking
+from intake_cvpilot.decode.nothing import alone, says_nothing, speaking
 from intake_cvpilot.decode.readers import Integer, Integers
 from intake_cvpilot.decode.shape import Cell, Group, Layout, Row, Shape
 from intake_cvpilot.decode.thea import METADATA, absorb, content
@@ -85,9 +85,7 @@ _Item = tuple[list[Any], dict[str, Any]]
 
 def _items(holder: dict[str, Any], outer: str, inner: str) -> list[dict[str, Any]]:
     """Take the objects of a list out of its holder; what is no object stays there as ``other``."""
-    box = holder.pop(outer, None)
-    if type(box) is list and len(box) == 1:
-        box = box[0]
+    box = alone(holder.pop(outer, None))
     found = box.pop(inner, None) if type(box) is dict else box
     if type(found) is not list:
         found = [found]
