@@ -1,8 +1,7 @@
 """Raw shapes as data: which value of a record feeds which column, and how it is read.
 
-A shape is what one source publishes as one message type in some schema versions.  Its cells are the
-only place where raw paths stand; the docs and the Parquet metadata are made from them.  Values are
-*taken out* of the decoded record, so that what remains is exactly what no column holds.
+Cells are the only place where raw paths stand; the docs and the Parquet metadata are made from
+them.  Values are *taken out* of the record, so that what remains is exactly what no column holds.
 """
 
 from __future__ import annotations
