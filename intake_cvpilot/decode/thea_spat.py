@@ -90,7 +90,7 @@ def _items(holder: dict[str, Any], outer: str, inner: str) -> list[dict[str, Any
     if type(found) is not list:
         found = [found]
     items = [item for item in found if type(item) is dict and item]
-    rest = speaking(box) if type(box) is dict else {}
+    rest = speaking(box) if box and type(box) is dict else {}
     if len(items) < len(found):
         other = [item for item in found if type(item) is not dict and not says_nothing(item)]
         if other:
@@ -134,9 +134,10 @@ def _movement(
 def _leftover(record: dict[str, Any], *items: dict[str, Any]) -> dict[str, Any]:
     """What remains of a message and of one item on each level, the row's own copy."""
     left = deepcopy(record) if record else {}
-    for item, path in zip(items, _PATHS, strict=True):
-        if item and (said := speaking(item)):
-            put(left, path, deepcopy(said))
+    if any(items):
+        for item, path in zip(items, _PATHS, strict=True):
+            if said := speaking(item):
+                put(left, path, deepcopy(said))
     return left
 
 
