@@ -367,11 +367,14 @@ def test_2_lasting_trouble_ends_with_the_key_the_attempts_and_the_cause(server, 
 
 
 def test_4_retry_after_is_waited_for_by_all(server, opened, tmp_path):
-    server.objects = {f"{DAY}07/{n}": b"x" for n in range(8)}
+    server.objects = {f"{DAY}07/{n:02}": b"x" for n in range(12)}
     server.script("get", error(503, "SlowDown", retry_after="1"))
-    assert len(fetched(opened(threads=1), tmp_path)) == 8
-    first, *others = server.gets
-    assert all(request.at - first.at >= 0.95 for request in others)
+    server.script("get", but(wait=0.3), forever=True)
+    assert len(fetched(opened(threads=4), tmp_path)) == 12
+    first = server.gets[0].at
+    # Those that were under way already came at once; their threads wait with the others.
+    assert len([request for request in server.gets if request.at - first < 0.95]) <= 4
+    assert len(server.gets) == 13
 
 
 def test_4_retry_after_may_be_a_date(server, opened, tmp_path):
@@ -690,6 +693,29 @@ def test_a_read_that_is_given_up_ends_at_once_and_leaves_nothing(server, opened,
     assert len(server.gets) < 50
 
 
+def test_after_a_failure_nothing_more_is_begun(server, opened, tmp_path):
+    server.objects = {f"{DAY}07/{n:02}": b"x" for n in range(60)}
+    server.script(lambda request: request.key.endswith("/00"), error(403), forever=True)
+    server.script("get", but(wait=0.1), forever=True)
+    archive = opened(threads=2)
+    with pytest.raises(AccessDeniedError):
+        list(archive.read(archive.snapshot(DAY).units, tmp_path))
+    assert len(server.gets) <= 4
+
+
+def test_what_came_and_was_not_taken_is_put_away(server, opened, tmp_path):
+    server.objects = {f"{DAY}07/{n:02}": b"x" for n in range(60)}
+    archive = opened(threads=4)
+    reading = archive.read(archive.snapshot(DAY).units, tmp_path)
+    taken = next(reading)
+    deadline = time.monotonic() + 10
+    while len(list(tmp_path.iterdir())) < 5 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert len(list(tmp_path.iterdir())) >= 5
+    reading.close()
+    assert list(tmp_path.iterdir()) == [taken.path]
+
+
 def test_a_slow_reader_holds_back_the_threads(server, opened, tmp_path):
     server.objects = {f"{DAY}07/{n:03}": b"x" for n in range(60)}
     archive = opened(threads=2)
@@ -773,8 +799,11 @@ def test_requests_are_signed_only_with_credentials(server, opened):
     assert signed.headers["x-amz-security-token"] == "t"
 
 
-def test_41_a_proxy_that_cannot_be_read_does_not_show_its_password(monkeypatch):
-    monkeypatch.setenv("http_proxy", "http://user:hunter2@host:port")
+@pytest.mark.parametrize(
+    "proxy", ["http://hunter2:/x@host", "http://user:hunter2@host:port", "ftp://user:hunter2@host"]
+)
+def test_41_a_proxy_that_cannot_be_read_does_not_show_its_password(monkeypatch, proxy):
+    monkeypatch.setenv("http_proxy", proxy)
     options = {"endpoint_url": "http://s3.example.org"}
     archive = open_archive(f"s3://{BUCKET}", storage_options=options, policy=FAST)
     with pytest.raises(ArchiveError) as raised:

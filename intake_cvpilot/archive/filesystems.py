@@ -81,10 +81,7 @@ class FilesystemArchive:
         throttle = Throttle(None if address.is_local else rate, width=threads)
         self._retry = Retry(policy, throttle, self._meter)
         try:
-            # A file system that fsspec has kept knows a tar as it was when it was first opened.
-            self._fs, root = fsspec.core.url_to_fs(
-                address.place, skip_instance_cache=True, **_revealed(storage_options)
-            )
+            self._fs, root = fsspec.core.url_to_fs(address.place, **_revealed(storage_options))
         except ImportError as error:
             raise InvalidRequestError(
                 f"the archive {self.identity} needs a package that is not installed: {error}"

@@ -16,7 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSPreparedRequest, AWSRequest
-from botocore.exceptions import BotoCoreError, HTTPClientError, ProfileNotFound
+from botocore.exceptions import (
+    BotoCoreError,
+    HTTPClientError,
+    ProfileNotFound,
+    ProxyConnectionError,
+)
 from botocore.httpsession import URLLib3Session
 from botocore.session import Session
 from botocore.utils import get_environ_proxies
@@ -163,8 +168,9 @@ class S3Http:
         try:
             raw = self._http.send(self._request(url, headers)).raw
         except BotoCoreError as error:
-            # The plain class may repeat the URL of a proxy, password and all.
-            cause = None if type(error) is HTTPClientError else error
+            # These may repeat the URL of a proxy, password and all.
+            telling = type(error) is HTTPClientError or isinstance(error, ProxyConnectionError)
+            cause = None if telling else error
             raise from_network(error, url=url) from cause
         try:
             with stop.waking(raw.shutdown):
