@@ -30,7 +30,10 @@ if TYPE_CHECKING:
     )
     from intake_cvpilot.fetch import fetch
     from intake_cvpilot.frames import open_arrow, open_dask, open_pandas, open_raw
+    from intake_cvpilot.lineage import objects, trace
     from intake_cvpilot.listing import plan
+    from intake_cvpilot.origin import Trace
+    from intake_cvpilot.quality import Quality, quality
     from intake_cvpilot.report import Plan, Report
 
     __version__: str
@@ -49,29 +52,39 @@ __all__ = [
     "PartitionChangedError",
     "PartitionsFailedError",
     "Plan",
+    "Quality",
     "Report",
     "RequestTooLargeError",
     "SpaceError",
+    "Trace",
     "__version__",
     "fetch",
+    "objects",
     "open_arrow",
     "open_catalog",
     "open_dask",
     "open_pandas",
     "open_raw",
     "plan",
+    "quality",
+    "trace",
 ]
 
 _MODULES = {
     "Plan": "report",
+    "Quality": "quality",
     "Report": "report",
+    "Trace": "origin",
     "fetch": "fetch",
+    "objects": "lineage",
     "open_arrow": "frames",
     "open_catalog": "catalog",
     "open_dask": "frames",
     "open_pandas": "frames",
     "open_raw": "frames",
     "plan": "listing",
+    "quality": "quality",
+    "trace": "lineage",
 }
 
 

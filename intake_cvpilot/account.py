@@ -12,6 +12,8 @@ from intake_cvpilot.build import BlockResult, BuiltFile, UnitCounts
 from intake_cvpilot.cache.checksums import file_sha256, footer_sha256
 from intake_cvpilot.cache.manifest import File, Manifest, Tally, instant_text
 from intake_cvpilot.cache.read import read_part
+from intake_cvpilot.hours import expected
+from intake_cvpilot.partition import partition
 from intake_cvpilot.report import Counts, add_quality
 from intake_cvpilot.tables.parts import write
 
@@ -61,8 +63,12 @@ def contents(manifest: Manifest) -> Counts:
 
 
 def quality(manifest: Manifest) -> dict[str, Any]:
-    """Give a committed partition's quality figures, added up over its blocks."""
-    return add_quality(block["quality"] for block in blocks_of(manifest).values())
+    """Give a committed partition's quality figures, added up over its blocks.
+
+    ``expected`` besides: each hour (nycdot: period) that its folder covers, once.
+    """
+    blocks = add_quality(block["quality"] for block in blocks_of(manifest).values())
+    return {**blocks, "expected": dict.fromkeys(expected(partition(manifest.key)), 1)}
 
 
 def blocks_of(manifest: Manifest) -> dict[str, dict[str, Any]]:

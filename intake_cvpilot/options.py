@@ -13,7 +13,7 @@ from intake_cvpilot.errors import InvalidRequestError
 if TYPE_CHECKING:
     from intake_cvpilot.progress import Progress
 
-__all__ = ["UNSET", "Options", "Unset", "with_options"]
+__all__ = ["UNSET", "CacheOptions", "FrameOptions", "Options", "Unset", "with_options"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -28,8 +28,8 @@ class Unset:
 UNSET = Unset()
 
 
-class Options(TypedDict, total=False):
-    """Keyword arguments of ``plan``, ``fetch`` and every ``open_*``.
+class CacheOptions(TypedDict, total=False):
+    """Keyword arguments of every call about a range: what is wanted, and which cache and archive.
 
     Those about the cache and the archive are taken from the environment when they are not given
     (see the page on settings), and last from the source's own defaults.
@@ -47,6 +47,11 @@ class Options(TypedDict, total=False):
     """How to reach it: ``anon``, ``profile``, ``key``, ``secret``, ``endpoint_url`` and others."""
     cache_dir: str | Path | None
     """Folder of the cache."""
+
+
+class Options(CacheOptions, total=False):
+    """Keyword arguments of ``plan``, ``fetch`` and every ``open_*``, besides `CacheOptions`."""
+
     offline: bool | None
     """Open no socket; what the cache lacks is an OfflineError."""
     refresh: bool

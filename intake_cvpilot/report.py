@@ -7,7 +7,19 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-__all__ = ["Action", "Counts", "PartitionPlan", "PartitionReport", "Plan", "Report", "State"]
+from intake_cvpilot.lateness import Lateness
+
+__all__ = [
+    "Action",
+    "Counts",
+    "PartitionPlan",
+    "PartitionReport",
+    "Plan",
+    "Report",
+    "State",
+    "add_quality",
+    "told",
+]
 
 State = Literal["missing", "stale", "open", "current", "damaged"]
 """What the cache has of a partition, seen from now: nothing; tables of an older major version;
@@ -144,12 +156,12 @@ class PartitionReport:
     error: str | None = None
     """Why it failed, else None."""
     look: Callable[[], Mapping[str, Any]] = field(default=dict, repr=False, compare=False)
-    """Gives `quality`; opening years of days does not decode what nobody asks for."""
+    """Gives figures that add up; opening years of days does not decode what nobody asks for."""
 
     @property
-    def quality(self) -> Mapping[str, Any]:
-        """Figures of nulls, quarantined lines, schema versions and odd values, each by kind."""
-        return self.look()
+    def quality(self) -> dict[str, Any]:
+        """Its figures by kind, as `told` gives them."""
+        return told(self.look())
 
     def to_dict(self) -> dict[str, Any]:
         """Give plain values, ready for JSON."""
@@ -204,8 +216,8 @@ class Report:
 
     @property
     def quality(self) -> dict[str, Any]:
-        """The partitions' quality figures, added up."""
-        return add_quality(p.quality for p in self.partitions)
+        """The partitions' figures added up, as `told` gives them."""
+        return told(add_quality(p.look() for p in self.partitions))
 
     def to_dict(self) -> dict[str, Any]:
         """Give plain values, ready for JSON."""
@@ -244,3 +256,27 @@ def add_quality(parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
             else:
                 total[key] = total.get(key, 0) + value
     return total
+
+
+def told(figures: Mapping[str, Any]) -> dict[str, Any]:
+    """Give figures that were added up in the form that people ask for.
+
+    Returns
+    -------
+    dict
+        ``quarantined``, ``versions`` and ``notes`` (counts by kind); ``nulls`` (by table, column
+        and reason); ``repeats`` (rows by table); ``lateness`` (`Lateness`, in seconds);
+        ``hours``: how many were ``expected`` and ``seen``, and ``rows`` by UTC hour (nycdot: by
+        period of the day).  Repeats, lateness and hours are of the rows inside the window.
+    """
+    hours, expected = figures.get("hours", {}), figures.get("expected", {})
+    kinds = ("quarantined", "versions", "notes", "nulls", "repeats")
+    return {
+        **{kind: figures.get(kind, {}) for kind in kinds},
+        "lateness": asdict(Lateness.of(figures.get("lateness", {}))),
+        "hours": {
+            "expected": len(expected),
+            "seen": sum(hour in hours for hour in expected),
+            "rows": dict(sorted(hours.items())),
+        },
+    }

@@ -18,14 +18,19 @@ from numpydoc.validate import validate
 import intake_cvpilot
 from intake_cvpilot.demo import write_archive
 from intake_cvpilot.frames.open import IndexOptions
-from intake_cvpilot.options import FrameOptions, Options
+from intake_cvpilot.lineage import TraceOptions
+from intake_cvpilot.options import CacheOptions, FrameOptions, Options
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "intake_cvpilot"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("**/*.md"))]
 PAGES = [page for page in PAGES if "_build" not in page.parts]
-FUNCTIONS = ["fetch", "open_arrow", "open_catalog", "open_dask", "open_pandas", "open_raw", "plan"]
+FUNCTIONS = [
+    *("fetch", "objects", "open_arrow", "open_catalog", "open_dask", "open_pandas", "open_raw"),
+    *("plan", "quality", "trace"),
+]
+VALUES = ["Plan", "Quality", "Report", "Trace"]
 
 
 def python(code: str) -> str:
@@ -64,7 +69,7 @@ def test_fetch_is_the_function_whatever_was_imported_first(first: str) -> None:
 def test_public_names_are_these() -> None:
     errors = ast.parse((PACKAGE / "errors.py").read_text(encoding="utf-8"))
     kinds = {node.name for node in errors.body if isinstance(node, ast.ClassDef)}
-    assert set(intake_cvpilot.__all__) == {*FUNCTIONS, *kinds, "Plan", "Report", "__version__"}
+    assert set(intake_cvpilot.__all__) == {*FUNCTIONS, *VALUES, *kinds, "__version__"}
     assert intake_cvpilot.__all__ == sorted(intake_cvpilot.__all__)
     assert set(intake_cvpilot.__all__) <= set(dir(intake_cvpilot))
 
@@ -97,16 +102,17 @@ def test_each_module_names_what_it_gives_and_stays_short(path: Path) -> None:
         assert "__all__" in assigned or not defined
 
 
-@pytest.mark.parametrize("name", [*FUNCTIONS, "Plan", "Report"])
+@pytest.mark.parametrize("name", [*FUNCTIONS, *VALUES])
 def test_docstrings_are_numpydoc(name: str) -> None:
     """Parameters with types, returns, errors, an example; see-also and length are free."""
     spared = {"ES01", "SA01", "GL01", "GL02", "GL03", "SS06", "PR06", "PR08", "PR09", "RT03"}
     spared |= {"RT04", "RT05", "YD01"}
     if "Yields\n" in inspect.getdoc(getattr(intake_cvpilot, name)):
         spared |= {"RT01"}
-    if name in {"Plan", "Report"}:  # the fields have a sentence each
+    if name in VALUES:  # the fields have a sentence each
         spared |= {"EX01", "PR01"}
-    options = {*IndexOptions.__annotations__, "**options"}  # documented where they are declared
+    # These are documented where they are declared.
+    options = {*IndexOptions.__annotations__, *TraceOptions.__annotations__, "**options"}
     for code, message in validate(f"intake_cvpilot.{name}")["errors"]:
         if code in {"PR01", "PR02"} and set(re.findall(r"'([*\w]+)'", message)) <= options:
             continue
@@ -114,7 +120,7 @@ def test_docstrings_are_numpydoc(name: str) -> None:
 
 
 def test_each_option_has_a_sentence() -> None:
-    for kind in (Options, FrameOptions, IndexOptions):
+    for kind in (CacheOptions, Options, FrameOptions, IndexOptions, TraceOptions):
         tree = ast.parse(inspect.getsource(kind)).body[0]
         sentences = [node for node in tree.body if isinstance(node, ast.Expr)][1:]
         assert len(sentences) == len(
