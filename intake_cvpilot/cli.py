@@ -8,21 +8,22 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import Any
 
 import click
 
-from intake_cvpilot import errors
+from intake_cvpilot import cli_look, errors
+from intake_cvpilot.cli_options import (
+    cache_options,
+    options_of,
+    reach_options,
+    request_options,
+    tell,
+)
 from intake_cvpilot.exits import Exit, exit_code
 
-if TYPE_CHECKING:
-    from intake_cvpilot.options import Options
-
 __all__ = ["cli", "main"]
-
-Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 class Group(click.Group):
@@ -50,54 +51,6 @@ def cli() -> None:
     4 problems found, 5 offline and not cached, 6 access denied, 7 no space, 8 lock timeout,
     130 interrupted.
     """
-
-
-def cache_options(command: Command) -> Command:
-    """Add the options that say which cache and which archive."""
-    for add in (
-        click.option("--cache-dir", type=click.Path(path_type=Path), help="Folder of the cache."),
-        click.option("--archive", help="URL or folder of the archive."),
-        click.option("--json", "as_json", is_flag=True, help="JSON on standard output."),
-    ):
-        command = add(command)
-    return command
-
-
-def request_options(command: Command) -> Command:
-    """Add the source, the message type and the range."""
-    for add in (
-        click.option("--weekday", multiple=True, help="Only nycdot: MON to SUN or NA."),
-        click.option("--period", multiple=True, help="Only nycdot: NT, AM, MD, PM, EV or NA."),
-        click.option("--timezone", default="UTC", show_default=True, help="Zone of naive bounds."),
-        click.option("--end", required=True, help="Last day (included), or an instant (excluded)."),
-        click.option("--start", required=True, help="First day, or first instant."),
-        click.argument("message_type", metavar="TYPE"),
-        click.argument("source"),
-    ):
-        command = add(command)
-    return command
-
-
-def reach_options(command: Command) -> Command:
-    """Add the options that bound what is asked of the archive."""
-    for add in (
-        click.option("--offline", is_flag=True, default=None, help="Open no socket."),
-        click.option("--refresh", is_flag=True, help="List again; rebuild what changed."),
-        click.option("--rate", help='Requests a second to the archive, or "none".'),
-        click.option("--max-bytes", help='Most raw bytes to read, e.g. 50GB, or "none".'),
-    ):
-        command = add(command)
-    return command
-
-
-def options_of(**given: Any) -> Options:
-    """Give the library's options from the command line's; what was not given stays unset."""
-    return cast("Options", {key: value for key, value in given.items() if value not in (None, ())})
-
-
-def tell(value: Any, as_json: bool) -> None:
-    """Print a result: its text for people, or JSON for machines."""
-    click.echo(json.dumps(value.to_dict(), default=str) if as_json else str(value))
 
 
 @cli.command()
@@ -268,6 +221,10 @@ def demo(folder: Path | None) -> None:
     from intake_cvpilot.demo import run
 
     click.echo(run(folder or Path(tempfile.mkdtemp(prefix="cvpilot-demo-"))))
+
+
+for looking in (cli_look.quality, cli_look.objects, cli_look.trace, cli_look.columns):
+    cli.add_command(looking)
 
 
 def main() -> None:
