@@ -204,7 +204,9 @@ def check_bound(bound: Bound, folder: Path) -> None:
     assert same_cell(bound.column, found, bound.expected), found
     if not bound.reason:
         return
-    before = _counts(bound.sample, bound.table, bound.column)
+    # Where the sample holds the bound already, there is nothing to compare the count with.
+    itself = record == json.loads(sample(bound.sample))
+    before = {} if itself else _counts(bound.sample, bound.table, bound.column)
     after = result.nulls[bound.table].get(bound.column, {})
     assert after.get(bound.reason, 0) > before.get(bound.reason, 0), after
     if bound.reason in ("unreadable", "out_of_range"):

@@ -43,7 +43,7 @@ class Point:
         return {
             "longitude": self.longitude / E7,
             "latitude": self.latitude / E7,
-            "elevation": None if self.elevation is None else self.elevation / 10,
+            "elevation": None if self.elevation is None else round(self.elevation / 10, 7),
         }
 
 

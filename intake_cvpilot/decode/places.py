@@ -16,10 +16,26 @@ from intake_cvpilot.decode.nothing import says_nothing
 if TYPE_CHECKING:
     from intake_cvpilot.decode.leftover import Path
 
-__all__ = ["KEPT", "Change", "Left", "Place", "Respelled", "detach", "joined", "nested", "whole"]
+__all__ = [
+    "KEPT",
+    "Change",
+    "Left",
+    "Place",
+    "Respelled",
+    "detach",
+    "joined",
+    "lone",
+    "nested",
+    "whole",
+]
 
 KEPT: Final = object()
 """The original of a change that only moved a value."""
+
+
+def lone(value: Any) -> Any:
+    """The one element of a list of one, else the value: the archive writes either."""
+    return value[0] if type(value) is list and len(value) == 1 else value
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,20 +86,16 @@ class Respelled:
     def _free(self, path: tuple[str, ...]) -> bool:
         """Whether nothing but objects stand on the way to a path."""
         return all(
-            says_nothing(inner) or type(_lone(inner)) is dict
+            says_nothing(inner) or type(lone(inner)) is dict
             for inner in (self.at(*path[:end]) for end in range(1, len(path)))
         )
-
-
-def _lone(value: Any) -> Any:
-    return value[0] if type(value) is list and len(value) == 1 else value
 
 
 def _holder(item: dict[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
     """The object that holds the last step of a path; objects on the way are made."""
     inner = item
     for step in path[:-1]:
-        found = _lone(inner.get(step))
+        found = lone(inner.get(step))
         if type(found) is not dict:
             found = inner[step] = {}
         inner = found
@@ -150,16 +162,10 @@ def _copied(item: dict[str, Any], path: Path) -> dict[str, Any]:
     """The item with the objects along a path copied, so that shared ones stay as they are."""
     top = inner = dict(item)
     for step in path[:-1]:
-        found = inner.get(step)  # type: ignore[call-overload]
-        found = list(found) if type(found) is list else dict(found) if type(found) is dict else None
-        if found is None:
+        found = lone(inner.get(str(step)))
+        if type(found) is not dict:
             break
-        inner[step] = found  # type: ignore[index]
-        if type(found) is list:
-            if len(found) != 1 or type(found[0]) is not dict:
-                break
-            found[0] = dict(found[0])
-        inner = _lone(found)
+        inner[str(step)] = inner = dict(found)
     return top
 
 
@@ -167,7 +173,7 @@ def detach(holder: Any, path: Path) -> Any:
     """Take out the value at a path, through lists of one; None if there is none."""
     inner = holder
     for step in path[:-1]:
-        inner = _lone(inner.get(step)) if type(inner) is dict else None
+        inner = lone(inner.get(step)) if type(inner) is dict else None
     return inner.pop(path[-1], None) if type(inner) is dict else None
 
 

@@ -91,9 +91,7 @@ def _frame(duration: str) -> tuple[Cell, ...]:
         Cell("_start_stamp", "startDateTime", Stamp(), serves="start_time"),
         Cell("duration_minutes", duration, Integer.of(j2735.DURATION)),
         Cell("priority", "priority", Integer.of(j2735.PRIORITY)),
-        Cell(
-            "_content", "content", Opaque(), serves="content_type content itis_codes texts"
-        ),
+        Cell("_content", "content", Opaque(), serves="content_type content itis_codes texts"),
         Cell("sign_latitude", _SIGN + "position.lat", Measure(j2735.LATITUDE)),
         Cell("sign_longitude", _SIGN + "position.long", Measure(j2735.LONGITUDE)),
         Cell("sign_elevation", _SIGN + "position.elevation", Measure(j2735.ELEVATION)),
@@ -133,9 +131,7 @@ class Form:
         Usual spelling of a frame's duration.
     """
 
-    def __init__(
-        self, header: Group, rules: Sequence[str], *, usual: str, duration: str
-    ) -> None:
+    def __init__(self, header: Group, rules: Sequence[str], *, usual: str, duration: str) -> None:
         frames = usual + ".dataFrames.TravelerDataFrame"
         regions = frames + ".regions.GeographicalPath"
         self.usual = tuple(usual.split("."))

@@ -9,6 +9,7 @@ from intake_cvpilot.decode.j2735 import ELEVATION, LATITUDE, LONGITUDE, Element
 from intake_cvpilot.decode.leftover import prune
 from intake_cvpilot.decode.nodes import Point, Trace, trace
 from intake_cvpilot.decode.nothing import says_nothing
+from intake_cvpilot.decode.places import lone
 from intake_cvpilot.decode.readers import Integer, Odd
 from intake_cvpilot.decode.tim_readers import Measure, Published
 
@@ -38,7 +39,7 @@ def anchor(raw: Any) -> Point | None:
     raw : object
         ``{lat, long, elevation}``; nothing is taken out of it.
     """
-    holder = _lone(raw)
+    holder = lone(raw)
     if type(holder) is not dict:
         return None
     latitude = _units(LATITUDE, holder.get("lat"), _E7)
@@ -55,7 +56,7 @@ def _units(element: Element, raw: Any, step: int) -> float | None:
     except Odd:
         return None
     if type(raw) is Published:
-        return value * step
+        return round(value * step, 6)
     return round(value * step)
 
 
@@ -70,14 +71,14 @@ def area(description: Any, start: Point | None) -> Area:
     start : Point or None
         The anchor of the geographical path.
     """
-    holder = _lone(description)
+    holder = lone(description)
     if type(holder) is not dict:
         return Area()
     if "path" in holder:
-        return Area("path", _path(_lone(holder["path"]), start))
-    old = _lone(holder.get("oldRegion"))
+        return Area("path", _path(lone(holder["path"]), start))
+    old = lone(holder.get("oldRegion"))
     if type(old) is dict:
-        return _old(_lone(old.get("area")), start)
+        return _old(lone(old.get("area")), start)
     if "geometry" in holder:
         return Area("circle")
     return Area()
@@ -86,11 +87,11 @@ def area(description: Any, start: Point | None) -> Area:
 def _path(path: Any, start: Point | None) -> Trace | None:
     if type(path) is not dict:
         return None
-    offset = _lone(path.get("offset"))
+    offset = lone(path.get("offset"))
     if type(offset) is not dict:
         return None
     for key in ("xy", "ll"):
-        holder = _lone(offset.get(key))
+        holder = lone(offset.get(key))
         if type(holder) is dict and "nodes" in holder:
             return _nodes(holder, "nodes", ("NodeXY", "NodeLL"), path, start)
         if not says_nothing(holder):
@@ -102,14 +103,14 @@ def _path(path: Any, start: Point | None) -> Trace | None:
 def _old(found: Any, start: Point | None) -> Area:
     if type(found) is not dict:
         return Area("region")
-    shape = _lone(found.get("shapePointSet"))
+    shape = lone(found.get("shapePointSet"))
     if type(shape) is dict:
         begin = anchor(shape.get("anchor")) or start
-        nodes = _lone(shape.get("nodeList"))
+        nodes = lone(shape.get("nodeList"))
         if type(nodes) is not dict:
             return Area("path")
         return Area("path", _nodes(nodes, "nodes", ("NodeXY", "NodeLL"), {}, begin))
-    outline = _lone(found.get("regionPointSet"))
+    outline = lone(found.get("regionPointSet"))
     if type(outline) is dict:
         begin = anchor(outline.get("anchor")) or start
         keys = ("RegionOffsets",)
@@ -130,8 +131,8 @@ def _nodes(
     inside: Any = holder.get(key)
     if says_nothing(inside):
         return None
-    if type(_lone(inside)) is dict:
-        inner = _lone(inside)
+    if type(lone(inside)) is dict:
+        inner = lone(inside)
         found = next((name for name in names if name in inner), None)
         if found is not None:
             holder, key = inner, found
@@ -157,13 +158,9 @@ def _nodes(
 
 def _unwrapped(node: Any, names: tuple[str, ...]) -> Any:
     """A node that came as an object of one key (``{"NodeXY": ...}``)."""
-    inner = _lone(node)
+    inner = lone(node)
     if type(inner) is dict and len(inner) == 1:
         name, value = next(iter(inner.items()))
         if name in names:
             return value
     return node
-
-
-def _lone(value: Any) -> Any:
-    return value[0] if type(value) is list and len(value) == 1 else value

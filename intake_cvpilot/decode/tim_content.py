@@ -10,6 +10,7 @@ from typing import Any, Final
 from intake_cvpilot.decode.j2735 import ITIS_CODE
 from intake_cvpilot.decode.labels import fold
 from intake_cvpilot.decode.nothing import says_nothing
+from intake_cvpilot.decode.places import lone
 from intake_cvpilot.decode.readers import Integer, Odd
 
 __all__ = ["KINDS", "Content", "content", "kind_of", "phrases"]
@@ -46,7 +47,7 @@ def content(raw: Any) -> Content:
         ``{kind: {"SEQUENCE": items}}``.  What is read is taken out of it.
     """
     done = Content()
-    holder = _lone(raw)
+    holder = lone(raw)
     if type(holder) is not dict:
         return done
     for key in list(holder):
@@ -56,7 +57,7 @@ def content(raw: Any) -> Content:
             if says_nothing(holder[key]):
                 del holder[key]
             else:
-                phrase = _lone(holder[key])
+                phrase = lone(holder[key])
                 if type(phrase) is dict and "SEQUENCE" in phrase:
                     _items(phrase, "SEQUENCE", done)
                 elif type(holder[key]) is list:
@@ -94,9 +95,9 @@ def _items(holder: dict[str, Any], key: str, done: Content) -> None:
 
 
 def _item(entry: Any, done: Content) -> dict[str, Any] | None:
-    holder = _lone(entry)
+    holder = lone(entry)
     if type(holder) is dict and "item" in holder:
-        holder = _lone(holder["item"])
+        holder = lone(holder["item"])
     if type(holder) is not dict:
         return None
     item: dict[str, Any] = {"itis": None, "text": None}
@@ -119,7 +120,3 @@ def _text(raw: Any) -> str:
     if type(raw) in (int, float, bool):
         return json.dumps(raw)
     raise Odd("unreadable")
-
-
-def _lone(value: Any) -> Any:
-    return value[0] if type(value) is list and len(value) == 1 else value

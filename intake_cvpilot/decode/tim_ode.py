@@ -1,8 +1,9 @@
 """The ODE's own form of traveler information: degrees, metres and stamps instead of raw integers.
 
 Frames of that form have ``startDateTime``, its regions ``anchorPosition``; ``description`` is the
-name of the key beside it that holds it.  It is given J2735's form, with numbers marked as published.
-No record of it was seen in the archive: nodes in metres, whose unit nobody documents, stay unread.
+name of the key beside it that holds it.  It is given J2735's form, with numbers marked as
+published.  No record of it was seen in the archive: nodes in metres, whose unit nobody documents,
+stay unread.
 """
 
 from __future__ import annotations
@@ -77,7 +78,9 @@ def _nodes(done: Respelled) -> None:
     forms = [_node(node) for node in nodes]
     if all(form is not None for form in forms):
         done.rewrite(("description", "path", "nodes"), {"NodeLL": forms})
-        done.move(("description", "path", "nodes"), ("description", "path", "offset", "ll", "nodes"))
+        done.move(
+            ("description", "path", "nodes"), ("description", "path", "offset", "ll", "nodes")
+        )
         path.pop("type", None)
 
 

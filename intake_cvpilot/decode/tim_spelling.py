@@ -1,6 +1,6 @@
 """One spelling for the frames and regions of every publisher.
 
-What moves or changes here is noted, so that what cannot be read still goes to ``extra`` as it stood.
+What moves or changes here is noted, so that what cannot be read goes to ``extra`` as it stood.
 """
 
 from __future__ import annotations

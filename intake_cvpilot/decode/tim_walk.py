@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from intake_cvpilot.decode.leftover import prune
+from intake_cvpilot.decode.places import lone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,11 +51,11 @@ def message(record: dict[str, Any], usual: tuple[str, ...]) -> tuple[dict[str, A
         inner = inner.get(step) if type(inner) is dict else None
     if type(inner) is dict and inner:
         return inner, usual
-    payload = _lone(record.get("payload"))
+    payload = lone(record.get("payload"))
     data = payload.get("data") if type(payload) is dict else None
     at = ("payload", "data")
     for path, holder in _objects(data, at):
-        value = _lone(holder.get("TravelerInformation"))
+        value = lone(holder.get("TravelerInformation"))
         if type(value) is dict and value:
             return value, (*path, "TravelerInformation")
     for path, holder in _objects(data, at):
@@ -95,10 +96,8 @@ def collect(holder: dict[str, Any], keys: tuple[str, ...]) -> list[Found]:
     return found
 
 
-def _collect(
-    holder: Any, key: str | int, path: Path, keys: tuple[str, ...], found: list[Found]
-) -> None:
-    value = holder[key]
+def _collect(holder: Any, key: Any, path: Path, keys: tuple[str, ...], found: list[Found]) -> None:
+    value: Any = holder[key]
     if type(value) is list:
         for index in range(len(value)):
             _collect(value, index, (*path, index), keys, found)
@@ -113,7 +112,3 @@ def _collect(
         holder[key] = value
     elif prune(value) is None:
         del holder[key]
-
-
-def _lone(value: Any) -> Any:
-    return value[0] if type(value) is list and len(value) == 1 else value

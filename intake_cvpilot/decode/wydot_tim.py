@@ -1,4 +1,4 @@
-"""Traveler information of Wyoming (wydot, wydot_backup): received, broadcast, or in the ODE's form."""
+"""Traveler information of Wyoming (wydot, wydot_backup): received, broadcast, the ODE's form."""
 
 from __future__ import annotations
 

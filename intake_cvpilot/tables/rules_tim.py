@@ -16,12 +16,12 @@ from intake_cvpilot.decode.readers import Integer, Odd
 from intake_cvpilot.tables.column import TIMESTAMP
 from intake_cvpilot.tables.exact import SILENT
 from intake_cvpilot.tables.raw import hand_down
-from intake_cvpilot.tables.sheet import Rule, Sheet
 from intake_cvpilot.tables.tim import ITEM, NODE
 
 if TYPE_CHECKING:
     from intake_cvpilot.decode.tim_area import Area
     from intake_cvpilot.decode.tim_content import Content
+    from intake_cvpilot.tables.sheet import Rule, Sheet
 
 __all__ = ["TIM_RULES"]
 
@@ -52,7 +52,7 @@ def message_time(sheet: Sheet) -> None:
 
 
 def start_time(sheet: Sheet) -> None:
-    """startYear and startTime, or a minute of the year without one; else startDateTime."""
+    """Year and minute of the start, or a minute of the year without one; else startDateTime."""
     years, has_year = sheet.micros("_start_year")
     minutes, good = sheet.micros("_start")
     stamps, stamped = sheet.micros("_start_stamp")
