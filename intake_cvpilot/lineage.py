@@ -92,7 +92,8 @@ def objects(
             missing.append(view.partition.key)
             continue
         rows = read_objects(job.layout, view.manifest)
-        parts.append(rows.append_column("partition", pa.array([view.partition.key] * len(rows))))
+        keys = pa.array([view.partition.key] * len(rows), "string")
+        parts.append(rows.append_column("partition", keys))
     if missing:
         warnings.warn(
             f"{len(missing)} partitions are not in the cache, so their objects are not known: "
