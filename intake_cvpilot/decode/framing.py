@@ -1,17 +1,27 @@
 """Bytes to frames: where each record of an object begins, and its bytes.
 
 ``lines`` framing cuts at line feeds and nowhere else (U+2028 and carriage returns stand within
-lines).  A byte order mark is accepted at byte 0 only.  Content that begins with gzip's magic bytes
-is decompressed.  Memory is bounded by the longest line that is read.
+lines).  ``objects`` framing is in `objects`.  A byte order mark is accepted at byte 0 only.
+Content that begins with gzip's magic bytes is decompressed.  Memory is bounded by the longest frame
+that is read.
 """
 
 from __future__ import annotations
 
-import hashlib
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Final
+
+from intake_cvpilot.decode.frame import (
+    BOM,
+    HEAD,
+    MAX_LINE,
+    Frame,
+    Long,
+    Oversized,
+    with_bom_whole,
+)
+from intake_cvpilot.decode.objects import objects
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,12 +38,7 @@ __all__ = [
     "whole",
 ]
 
-MAX_LINE: Final = 16 * 2**20
-"""Longest frame in bytes that is read; a longer one is only hashed."""
-HEAD: Final = 64 * 2**10
-"""Bytes of a frame that the quarantine keeps."""
 _BLOCK: Final = 2**20
-_BOM: Final = b"\xef\xbb\xbf"
 _GZIP: Final = b"\x1f\x8b"
 _FREE: Final = 64 * 2**20
 _RATIO: Final = 250
@@ -41,26 +46,6 @@ _RATIO: Final = 250
 
 class UnreadableError(Exception):
     """The object as a whole cannot be read; ``args`` are the reason and a detail."""
-
-
-@dataclass(frozen=True, slots=True)
-class Oversized:
-    """A frame beyond the limit: it was streamed through and is not held."""
-
-    head: bytes
-    """The first 64 KiB."""
-    length: int
-    """Bytes."""
-    sha256: str
-    """Of all its bytes, hex."""
-
-    def __len__(self) -> int:
-        return self.length
-
-
-Frame = tuple[int, int, bytes | Oversized]
-"""Line number (the first is 1), byte offset in the (decompressed) object, content without its end.
-A plain tuple, because there is one for each line of the archive."""
 
 
 def frames(path: Path, framing: str) -> Iterator[Frame]:
@@ -71,7 +56,7 @@ def frames(path: Path, framing: str) -> Iterator[Frame]:
     path : Path
         The object's bytes.
     framing : str
-        ``lines``; ``objects`` comes with the source that needs it.
+        ``lines`` or ``objects``.
 
     Raises
     ------
@@ -116,7 +101,7 @@ def frames_in(stream: IO[bytes], framing: str, limit: int = MAX_LINE) -> Iterato
 
 def whole(path: Path) -> Oversized:
     """An object of which no frame can be read, as one."""
-    long = _Long([])
+    long = Long([])
     with path.open("rb") as stream:
         for block in _blocks(stream):
             long.add(block)
@@ -159,37 +144,17 @@ def _inflate(stream: IO[bytes], size: int) -> Iterator[bytes]:
         raise UnreadableError("bad_gzip", "the gzip content ends too early")
 
 
-class _Long:
-    """A line beyond the limit, as it streams through."""
-
-    def __init__(self, pieces: list[bytes]) -> None:
-        self.head = b""
-        self.length = 0
-        self.digest = hashlib.sha256()
-        for piece in pieces:
-            self.add(piece)
-
-    def add(self, piece: bytes) -> None:
-        if len(self.head) < HEAD:
-            self.head += piece[: HEAD - len(self.head)]
-        self.length += len(piece)
-        self.digest.update(piece)
-
-    def done(self) -> Oversized:
-        return Oversized(self.head, self.length, self.digest.hexdigest())
-
-
 def lines(blocks: Iterator[bytes], limit: int = MAX_LINE) -> Iterator[Frame]:
     """Cut blocks of bytes at line feeds; a last line without one counts, an empty one does not."""
     number, offset = 1, 0
     rest: list[bytes] = []
     held = 0
-    long: _Long | None = None
+    long: Long | None = None
     begun = False
-    for block in _with_bom_whole(blocks):
+    for block in with_bom_whole(blocks):
         if not begun:
             begun = True
-            if block.startswith(_BOM):
+            if block.startswith(BOM):
                 block, offset = block[3:], 3
         pieces = block.split(b"\n")
         tail = pieces.pop()
@@ -198,7 +163,7 @@ def lines(blocks: Iterator[bytes], limit: int = MAX_LINE) -> Iterator[Frame]:
             if long is None and held + len(piece) <= limit:
                 pieces[0] = b"".join((*rest, piece))
             else:
-                long = long or _Long(rest)
+                long = long or Long(rest)
                 long.add(piece)
                 yield number, offset, long.done()
                 number, offset = number + 1, offset + long.length + 1
@@ -209,7 +174,7 @@ def lines(blocks: Iterator[bytes], limit: int = MAX_LINE) -> Iterator[Frame]:
             number += 1
             offset += len(piece) + 1
         if long is None and held + len(tail) > limit:
-            long = _Long(rest)
+            long = Long(rest)
             rest, held = [], 0
         if long is not None:
             long.add(tail)
@@ -223,16 +188,7 @@ def lines(blocks: Iterator[bytes], limit: int = MAX_LINE) -> Iterator[Frame]:
         yield number, offset, piece[:-1] if piece.endswith(b"\r") else piece
 
 
-def _with_bom_whole(blocks: Iterator[bytes]) -> Iterator[bytes]:
-    """The same bytes, the first block long enough to show a byte order mark."""
-    first = b""
-    for block in blocks:
-        first += block
-        if len(first) >= len(_BOM):
-            break
-    if first:
-        yield first
-    yield from blocks
-
-
-_FRAMINGS: Final[dict[str, Callable[[Iterator[bytes], int], Iterator[Frame]]]] = {"lines": lines}
+_FRAMINGS: Final[dict[str, Callable[[Iterator[bytes], int], Iterator[Frame]]]] = {
+    "lines": lines,
+    "objects": objects,
+}
