@@ -36,8 +36,9 @@ DIGITS: Final = 7
 """Decimals to which a published number is rounded after a change of unit."""
 _NUMBER: Final = re.compile(r"\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\s*", re.ASCII)
 
-_FIRST: Final = stamps.micros(dt.datetime.min.replace(tzinfo=dt.UTC))
-_LAST: Final = stamps.micros(dt.datetime.max.replace(tzinfo=dt.UTC))
+# A year less at both ends than a date can be: other instants are computed from these.
+_FIRST: Final = stamps.micros(dt.datetime(2, 1, 1, tzinfo=dt.UTC))
+_LAST: Final = stamps.micros(dt.datetime(9999, 1, 1, tzinfo=dt.UTC))
 
 
 class Odd(Exception):  # noqa: N818 - an outcome of reading, counted by its reason
@@ -236,14 +237,14 @@ class Mass(Reader):
 
 
 def instant(value: int) -> int:
-    """Microseconds since 1970 UTC, if they lie in the years 1 to 9999.
+    """Microseconds since 1970 UTC, if they lie in the years 2 to 9998.
 
     Raises
     ------
     Odd
-        ``out_of_range``: an offset or an hour 24 led out of what a date can be.
+        ``out_of_range``: no clock, and too near to the ends of what a date can be.
     """
-    if not _FIRST <= value <= _LAST:
+    if not _FIRST <= value < _LAST:
         raise Odd("out_of_range")
     return value
 
