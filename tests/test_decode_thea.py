@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dask.dataframe as dd
 import pandas as pd
@@ -16,6 +16,12 @@ from hypothesis import strategies as st
 from mutations import built, check_balance, compact, holder_of, is_kept, mutated, places
 
 import intake_cvpilot as cv
+from intake_cvpilot.decode import thea, thea_spat
+from intake_cvpilot.tables.convert import KINDS, convert
+from intake_cvpilot.tables.exact import each
+
+if TYPE_CHECKING:
+    from intake_cvpilot.decode.readers import Reader
 
 
 @pytest.mark.parametrize("stem", ["thea-bsm-1", "thea-bsm-1-sentinels"])
@@ -158,3 +164,50 @@ def test_the_real_record(bucket: Path, tmp_path: Path) -> None:
     assert (row["vehicle_mass"], row["path_radius"], row["hpms_type"]) == (1700.0, -607.8, "car")
     assert pd.isna(row["extra"])
     assert len(row["path_history"]) == 4
+
+
+READERS = sorted(
+    {
+        cell.reader: cell.column
+        for shape in (*thea.BSM, *thea_spat.SPAT)
+        for layout in shape.layouts
+        for cell in layout.cells
+        if cell.reader.kind
+    }.items(),
+    key=lambda pair: pair[1],
+)
+RAW = st.one_of(
+    st.integers(-2, 70).map(str),
+    st.integers(-(2**20), 2**20).map(str),
+    st.sampled_from(["36000", "36001", "65535", "32767", "527040", "255", "00", "-0", " 7", "+7"]),
+    st.sampled_from(["0x10", "1e3", "7.0", "nan", "٣", "9" * 30, "", "01010", "10000", "0110"]),
+    st.sampled_from(
+        [{"off": None}, {"unavailable": None}, {"dark": None}, {"zz": None}, {"": None}]
+    ),
+    st.sampled_from([{"off": {}}, {"off": 1}, {}, {"a": None, "b": None}, [], ["7"], 7, 7.5, True]),
+    st.sampled_from(
+        [
+            f"{day} {time}{zone}"
+            for day in ("2019-11-03", "2019-03-10", "2019-02-29", "2020-02-29", "0001-01-01")
+            for time in ("00:00:00", "01:30:00.25", "02:30:00", "23:59:60", "24:00:00")
+            for zone in (" [ET]", "", "[ET]", " [EST]", "Z", " [CT]", " [ET]\n")
+        ]
+    ),
+    st.none(),
+)
+
+
+@pytest.mark.parametrize(("reader", "column"), READERS, ids=[pair[1] for pair in READERS])
+@given(data=st.data())
+@settings(deadline=None, max_examples=40)
+def test_whole_columns_are_read_as_single_values(
+    reader: Reader, column: str, data: st.DataObject
+) -> None:
+    some = data.draw(st.lists(RAW, min_size=1, max_size=4))
+    values = data.draw(st.lists(st.sampled_from(some), max_size=9))
+    fast, slow = convert(reader, values), each(reader, values, KINDS[reader.kind])
+    assert fast.array.type == slow.array.type
+    assert fast.array.to_pylist() == slow.array.to_pylist()
+    assert fast.array.null_count == sum(fast.reasons.values())
+    assert (+fast.reasons, +fast.notes) == (+slow.reasons, +slow.notes)
+    assert sorted(fast.odd, key=repr) == sorted(slow.odd, key=repr)
