@@ -171,6 +171,18 @@ def test_relative_nodes_need_an_anchor_or_an_absolute_node() -> None:
     assert done.points == (Point(7, -5, None), Point(8, -4, None))
 
 
+def test_an_unknown_node_at_the_end_says_nothing_else() -> None:
+    nodes = [node("node-XY1", 1, 1), node("node-XY1", -512, 1, dWidth=3)]
+    assert ends(trace(nodes, ANCHOR)) == (1, "unknown")
+    assert nodes == [{}, {"attributes": {"dWidth": 3}}]
+    nodes = [node("node-XY1", -512, 1), node("node-XY1", 1, 1)]
+    assert ends(trace(nodes, ANCHOR)) == (0, "unknown")
+    assert nodes == [node("node-XY1", -512, 1), node("node-XY1", 1, 1)]
+    nodes = [{"xOffset": 1, "yOffset": -32768, "more": 1}]
+    assert ends(trace(nodes, ANCHOR, old=True)) == (0, "unknown")
+    assert nodes == [{"more": 1}]
+
+
 def test_heights_are_summed_and_are_not_scaled() -> None:
     nodes = [
         node("node-XY1", 1, 1, dElevation="-7"),

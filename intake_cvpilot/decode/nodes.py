@@ -100,7 +100,8 @@ def trace(nodes: list[Any], start: Point | None, *, scale: int = 0, old: bool = 
     ----------
     nodes : list
         Raw nodes.  What is read is taken out of them, so that attributes that no column holds
-        remain; a node at which the trace ends, and those after it, are left whole.
+        remain; a node at which the trace ends, and those after it, are left whole (but the
+        standard's "unknown" at the very end, which says nothing).
     start : Point or None
         The anchor, if it is known.
     scale : int
@@ -116,13 +117,24 @@ def trace(nodes: list[Any], start: Point | None, *, scale: int = 0, old: bool = 
     points: list[Point] = []
     notes: list[str] = []
     here = start
-    for node in nodes:
+    for count, node in enumerate(nodes, start=1):
         try:
             here = _offset(node, here, scale) if old else _node(node, here, scale, notes)
         except Odd as odd:
+            if odd.reason == "unknown" and count == len(nodes):
+                _take_last(node, old=old)
             return Trace(tuple(points), odd.reason, tuple(notes))
         points.append(here)
     return Trace(tuple(points), "", tuple(notes))
+
+
+def _take_last(node: Any, *, old: bool) -> None:
+    """The standard's "unknown" at the end says no more than that the list ends."""
+    if old:
+        holder = _lone(node)
+        _take(holder, holder, OFFSETS)
+    else:
+        _take(*_parts(node))
 
 
 def moved(here: Point, east: float, north: float) -> Point:
@@ -147,26 +159,38 @@ def moved(here: Point, east: float, north: float) -> Point:
 
 
 def _node(node: Any, here: Point | None, scale: int, notes: list[str]) -> Point:
+    holder, values, form = _parts(node)
+    point = _raised(_reached(form, values, here, scale), holder, notes)
+    # Only now is the node known to be read.
+    _take(holder, values, form)
+    return point
+
+
+def _parts(node: Any) -> tuple[dict[str, Any], dict[str, Any], Form]:
+    """The node, the object of its two values, and its form."""
     holder = _lone(node)
     delta = _lone(holder.get("delta"))
     if len(delta) != 1:
         raise Odd("unreadable")
     name, inner = next(iter(delta.items()))
-    form = _FOLDED.get(fold(name))
+    form = FORMS.get(name) or _FOLDED.get(fold(name))
     if form is None:
         raise Odd("unreadable")
-    values = _lone(inner)
-    found = _reached(form, values, here, scale)
-    point = _raised(found, holder, notes)
-    # Only now is the node known to be read: take it out.
-    del values[_key(values, form.east)], values[_key(values, form.north)]
+    return holder, _lone(inner), form
+
+
+def _take(holder: dict[str, Any], values: dict[str, Any], form: Form) -> None:
+    """Take the values out of a node."""
+    for keys in (form.east, form.north):
+        values.pop(_key(values, keys), None)
     if not values:
-        del holder["delta"]
-    return point
+        holder.pop("delta", None)
 
 
 def _key(values: dict[str, Any], keys: tuple[str, ...]) -> str:
     """The first of the keys that is there."""
+    if keys[0] in values:
+        return keys[0]
     return next((key for key in keys if key in values), keys[0])
 
 
@@ -244,6 +268,8 @@ def _lone(value: Any) -> dict[str, Any]:
 
 
 def _whole(raw: Any) -> int:
+    if type(raw) is int and -_WHOLE < raw < _WHOLE:
+        return raw
     try:
         value = number(raw)
     except Odd as odd:

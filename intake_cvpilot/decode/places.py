@@ -26,6 +26,7 @@ __all__ = [
     "joined",
     "lone",
     "nested",
+    "speaks",
     "whole",
 ]
 
@@ -36,6 +37,17 @@ KEPT: Final = object()
 def lone(value: Any) -> Any:
     """The one element of a list of one, else the value: the archive writes either."""
     return value[0] if type(value) is list and len(value) == 1 else value
+
+
+def speaks(value: Any) -> bool:
+    """Whether ``extra`` would show anything of a value; quick where it would."""
+    if type(value) is dict:
+        # ``{"advisory": ""}`` is a name.
+        name = len(value) == 1 and next(iter(value.values())) in (None, "")
+        return name or any(map(speaks, value.values()))
+    if type(value) is list:
+        return any(map(speaks, value))
+    return value is not None and value != ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from intake_cvpilot.decode.j2735 import ELEVATION, LATITUDE, LONGITUDE, Element
-from intake_cvpilot.decode.leftover import prune
 from intake_cvpilot.decode.nodes import Point, Trace, trace
 from intake_cvpilot.decode.nothing import says_nothing
-from intake_cvpilot.decode.places import lone
+from intake_cvpilot.decode.places import lone, speaks
 from intake_cvpilot.decode.readers import Integer, Odd
 from intake_cvpilot.decode.tim_readers import Measure, Published
 
@@ -145,13 +144,8 @@ def _nodes(
     except Odd as odd:
         return Trace((), odd.reason)
     done = trace(nodes, start, scale=scale, old=old)
-    last = done.ended == "unknown" and len(done.points) == len(nodes) - 1
-    # A node that is the standard's "unknown" says nothing; what stands behind it does.
-    rest = nodes[:-1] if last else nodes
-    if prune(rest) is None:
+    if not speaks(nodes):
         del holder[key]
-    elif last:
-        holder[key] = rest
     scaled.pop("scale", None)
     return done
 

@@ -81,7 +81,8 @@ def _nodes(done: Respelled) -> None:
         done.move(
             ("description", "path", "nodes"), ("description", "path", "offset", "ll", "nodes")
         )
-        path.pop("type", None)
+        if path.get("type") in ("ll", "xy"):
+            del path["type"]
 
 
 def _node(node: Any) -> Any:

@@ -10,8 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from intake_cvpilot.decode.leftover import prune
-from intake_cvpilot.decode.places import lone
+from intake_cvpilot.decode.places import lone, speaks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -103,12 +102,12 @@ def _collect(holder: Any, key: Any, path: Path, keys: tuple[str, ...], found: li
             _collect(value, index, (*path, index), keys, found)
     elif type(value) is dict:
         wrapped = [name for name in value if name in keys]
-        if not wrapped and prune(value) is not None:
+        if not wrapped and speaks(value):
             found.append(Found(value, path))
             value = None
         for name in wrapped:
             _collect(value, name, (*path, name), keys, found)
     if type(holder) is list:
         holder[key] = value
-    elif prune(value) is None:
+    elif not speaks(value):
         del holder[key]
