@@ -6,6 +6,7 @@ import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from intake_cvpilot.progress import Event, Progress, silent
@@ -13,7 +14,7 @@ from intake_cvpilot.progress import Event, Progress, silent
 if TYPE_CHECKING:
     from tqdm import tqdm
 
-__all__ = ["showing"]
+__all__ = ["showing", "without_summary"]
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +46,13 @@ def showing(wish: Progress | bool | None) -> Iterator[Progress]:  # noqa: FBT001
         yield silent
 
 
+@contextmanager
+def without_summary(wish: bool | None) -> Iterator[Progress]:  # noqa: FBT001 - as given
+    """Show progress for a command, whose own result is the report."""
+    with showing(wish) as show:
+        yield lambda event: None if event.kind == "done" else show(event)
+
+
 def somebody_looks() -> bool:
     """Say whether standard error is a terminal or this is a notebook."""
     return sys.stderr.isatty() or "ipykernel" in sys.modules
@@ -64,6 +72,9 @@ class Bars:
             self._bar = new_bar(event.total)
         if self._bar is None:
             return
+        if event.kind == "done":
+            self._bar.write(event.message, file=sys.stderr)
+            return
         if event.partition:
             self._bar.set_description(event.partition, refresh=False)
         if event.kind == "read":
@@ -79,6 +90,9 @@ class Bars:
 
 def new_bar(total: int) -> tqdm[Any]:
     """Give a bar that counts bytes; a widget in a notebook that has the widgets."""
-    from tqdm.auto import tqdm
+    if "ipykernel" in sys.modules and find_spec("ipywidgets") is not None:
+        from tqdm.notebook import tqdm
+    else:
+        from tqdm import tqdm
 
     return tqdm(total=total, unit="B", unit_scale=True, unit_divisor=1024, dynamic_ncols=True)

@@ -125,9 +125,13 @@ def fetch(
     Example:
         cvpilot fetch wydot bsm --start 2021-04-01 --end 2021-04-07
     """
+    from intake_cvpilot.bars import without_summary
     from intake_cvpilot.fetch import fetch as run
+    from intake_cvpilot.settings import resolve
 
-    report = run(source, message_type, start, end, **options_of(**given))
+    with without_summary(resolve().progress) as progress:
+        options = options_of(progress=progress, **given)
+        report = run(source, message_type, start, end, **options)
     tell(report, as_json)
     if as_json:
         click.echo(str(report), err=True)
@@ -147,10 +151,14 @@ def repair(
     Example:
         cvpilot repair wydot bsm --start 2021-04-01 --end 2021-04-07
     """
+    from intake_cvpilot.bars import without_summary
     from intake_cvpilot.fetch import fetch as run
+    from intake_cvpilot.settings import resolve
 
-    options = options_of(refresh=True, **given)
-    tell(run(source, message_type, start, end, **options), as_json)
+    with without_summary(resolve().progress) as progress:
+        options = options_of(refresh=True, progress=progress, **given)
+        report = run(source, message_type, start, end, **options)
+    tell(report, as_json)
 
 
 @cli.command()

@@ -106,23 +106,25 @@ def run(job: Job, wish: Progress | bool | None = None) -> Outcome:  # noqa: FBT0
     traffic = Traffic()
     if needed and job.settings.offline:
         raise offline_error(job, needed)
-    if needed:
-        with closing_archive(job) as archive, showing(wish) as progress:
-            traffic = archive.traffic
-            listing = list_partitions(archive, needed, progress)
-            failures |= listing.failures
-            guard(job, views, listing)
-            sweep(job.layout.root)
-            work(job, archive, needed, listing, fetched, failures, progress)
-    report = Report(
-        **named(job),
-        partitions=tuple(became(view, fetched, failures) for view in views),
-        requests=traffic.requests,
-        retries=traffic.retries,
-        bytes_read=traffic.bytes,
-        bytes_again=traffic.bytes_again,
-        seconds=time.monotonic() - began,
-    )
+    with showing(job.settings.progress if wish is None else wish) as progress:
+        if needed:
+            with closing_archive(job) as archive:
+                traffic = archive.traffic
+                listing = list_partitions(archive, needed, progress)
+                failures |= listing.failures
+                guard(job, views, listing)
+                sweep(job.layout.root)
+                work(job, archive, needed, listing, fetched, failures, progress)
+        report = Report(
+            **named(job),
+            partitions=tuple(became(view, fetched, failures) for view in views),
+            requests=traffic.requests,
+            retries=traffic.retries,
+            bytes_read=traffic.bytes,
+            bytes_again=traffic.bytes_again,
+            seconds=time.monotonic() - began,
+        )
+        progress(Event("done", "", message=str(report)))
     logger.info("%s", report)
     if failures:
         tell_failures(job, failures, report)

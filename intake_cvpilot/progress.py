@@ -13,9 +13,9 @@ __all__ = ["Event", "Progress", "silent"]
 class Event:
     """One step of a fetch."""
 
-    kind: Literal["plan", "list", "read", "build", "commit", "fail", "wait"]
+    kind: Literal["plan", "list", "read", "build", "commit", "fail", "wait", "done"]
     """What happened: planned, listed, a unit read, a block built, a partition committed or
-    failed, or waiting for a lock."""
+    failed, waiting for a lock, or all done with the report as the message."""
     partition: str
     """The partition's key; empty for ``plan``."""
     done: int = 0

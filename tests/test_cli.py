@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 
@@ -156,3 +157,18 @@ def test_a_plain_catalog_opens_without_this_library(where, tmp_path):
     wrong = run("catalog", "wydot_bsn", *RANGE, *where, "--folder", str(tmp_path / "no"))
     assert wrong.returncode == Exit.USAGE
     assert "wydot_bsm" in wrong.stderr
+
+
+def test_a_terminal_gets_a_bar_and_the_summary_once(where):
+    words = ["-m", "intake_cvpilot.cache", "fetch", "wydot", "bsm", *RANGE, *where]
+    command = f"stty cols 100; exec {shlex.join([sys.executable, *words])}"
+    code = f"import pty; pty.spawn(['sh', '-c', {command!r}])"
+    shown = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        check=False,
+        timeout=120,
+        stdin=subprocess.DEVNULL,
+    )
+    assert b"%|" in shown.stdout
+    assert shown.stdout.count(b"2 partitions (2 fetched)") == 1

@@ -123,6 +123,16 @@ def test_filters_select_rows(where, whole):
     assert len(either) == ((whole["speed"] > 25) & whole["vehicle_id"].notna()).sum()
 
 
+def test_a_dataset_of_some_columns_has_those_and_what_filters_need(where, whole):
+    data = cv.open_arrow("wydot", "bsm", *DAYS, columns=["speed", "line"], **where)
+    assert data.schema.names == ["speed", "line", "event_time"]
+    assert data.count_rows() == len(whole)
+    filters = pc.field("heading") > 180
+    data = cv.open_arrow("wydot", "bsm", *DAYS, columns=["speed"], filters=filters, **where)
+    assert set(data.schema.names) == {"speed", "event_time", "heading"}
+    assert data.count_rows() == (whole["heading"] > 180).sum()
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -163,7 +163,7 @@ class FilesystemArchive:
         return keys
 
     def _copy(self, unit: Unit, target: Path, what: str, stop: Stop) -> Received:
-        source = f"{self._root}/{unit.key}"
+        source = f"{self._root}/{unit.key}" if self._root else unit.key
         sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
         with target.open("wb") as copy:
             origin = self._asked(lambda: self._fs.open(source, "rb"), what)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -59,9 +60,13 @@ def to_dataset(found: Sequence[Piece], chosen: Selection) -> ds.Dataset:
     for piece in found:
         read_piece(piece, chosen.table, [], None)  # no column, but every check
     options = ds.ParquetFragmentScanOptions(page_checksum_verification=True)
+    # A dataset can only filter by columns of its schema; the text of an expression names them.
+    rows = str(chosen.rows) if chosen.rows is not None else ""
+    needed = [name for name in chosen.table.schema.names if re.search(rf"\b{name}\b", rows)]
+    names = dict.fromkeys([*chosen.columns, *needed])
     files = ds.FileSystemDataset.from_paths(
         [str(place(piece)) for piece in found],
-        schema=chosen.table.schema,
+        schema=pa.schema([chosen.table.schema.field(name) for name in names]),
         format=ds.ParquetFileFormat(default_fragment_scan_options=options),
         filesystem=LocalFileSystem(),
     )

@@ -156,9 +156,9 @@ def open_arrow(
     Returns
     -------
     pyarrow.dataset.Dataset
-        Filtered to the range, with the table's full schema (``columns`` is given to ``to_table``
-        by the caller, so it is refused here).  Each file's whole hash was checked when the
-        dataset was opened, and page checksums are checked on reading.
+        Filtered to the range.  With ``columns`` its schema is those, followed by the columns that
+        the range and the filters need.  Each file's whole hash was checked when the dataset was
+        opened, and page checksums are checked on reading.
 
     Raises
     ------
@@ -171,7 +171,5 @@ def open_arrow(
     """
     from intake_cvpilot.frames.arrow import to_dataset
 
-    if options.get("columns") is not None:
-        raise InvalidRequestError("a dataset has all columns: give columns to its to_table()")
     found = opened(source, message_type, start, end, options)
     return to_dataset(found.pieces, found.selection)
