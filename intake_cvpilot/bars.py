@@ -6,6 +6,7 @@ import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -90,9 +91,6 @@ class Bars:
 
 def new_bar(total: int) -> tqdm[Any]:
     """Give a bar that counts bytes; a widget in a notebook that has the widgets."""
-    if "ipykernel" in sys.modules and find_spec("ipywidgets") is not None:
-        from tqdm.notebook import tqdm
-    else:
-        from tqdm import tqdm
-
-    return tqdm(total=total, unit="B", unit_scale=True, unit_divisor=1024, dynamic_ncols=True)
+    notebook = "ipykernel" in sys.modules and find_spec("ipywidgets") is not None
+    kind: type[tqdm[Any]] = import_module("tqdm.notebook" if notebook else "tqdm").tqdm
+    return kind(total=total, unit="B", unit_scale=True, unit_divisor=1024, dynamic_ncols=True)

@@ -200,8 +200,3 @@ def test_a_frame_whose_parts_were_replaced_says_so(tmp_path):
         frame.compute(scheduler="synchronous")
     cv.fetch("wydot", "bsm", DAYS[0], DAYS[0], **where)
     assert len(frame.compute(scheduler="synchronous")) > 0  # the same content is there again
-
-
-def test_types_that_are_not_decoded_yet_say_so(tmp_path):
-    with pytest.raises(NotImplementedError, match="thea SPAT"):
-        cv.open_dask("thea", "SPAT", "2019-01-14", "2019-01-14", cache_dir=tmp_path)
