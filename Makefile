@@ -57,6 +57,6 @@ lowest: $(VENV)/dev.stamp ## the tests on the lowest version of each direct depe
 	.venvs/lowest/bin/python -m pytest $(PYTEST_ARGS)
 
 clean: ## remove the environments and everything built
-	rm -rf $(VENV) .venvs build dist docs/_build docs/jupyter_execute demo .coverage .coverage.* \
+	rm -rf $(VENV) .venvs build dist docs/_build docs/jupyter_execute docs/tables demo .coverage .coverage.* \
 		.mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
 from importlib.metadata import version as installed
+from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 os.environ["CVPILOT_PROGRESS"] = "false"  # bars move; a page does not
 
 project = "intake-cvpilot"
@@ -12,8 +15,8 @@ author = "intake-cvpilot maintainers"
 copyright = "intake-cvpilot maintainers, Apache-2.0"
 release = version = installed("intake-cvpilot")
 
-extensions = ["myst_nb", "sphinx.ext.autodoc", "numpydoc"]
-exclude_patterns = ["_build", "jupyter_execute"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "numpydoc", "table_pages"]
+exclude_patterns = ["_build", "_ext", "jupyter_execute"]
 nitpicky = False
 
 html_theme = "alabaster"
