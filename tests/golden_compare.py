@@ -24,6 +24,8 @@ from intake_cvpilot.tables import table
 HERE = Path(__file__).parent
 FOLDERS = {"nycdot": "2021/04/FRI/AM"}
 UNLISTED = frozenset({"object_id", "line", "is_repeat", "sent_time"})
+# Columns that repeat those of another table: of the event in each of its BSMs.
+REPEATED = {"bsms": {"weekday": "events", "period": "events"}}
 JSON_COLUMNS = frozenset({"maps", "spats", "tims"})
 
 Rows = dict[str, list[dict[str, Any]]]
@@ -181,7 +183,10 @@ def check(stem: str, folder: Path) -> None:
     assert not wrong, "\n".join(wrong)
     assert listed.keys() == {(name, n) for name, made in rows.items() for n in range(len(made))}
     for (name, _), columns in listed.items():
-        assert set(table(name).names) - columns <= UNLISTED, (name, columns)
+        again = REPEATED.get(name, {})
+        assert set(table(name).names) - columns <= UNLISTED | again.keys(), (name, columns)
+        for column, other in again.items():
+            assert {row[column] for row in rows[name]} == {row[column] for row in rows[other]}
 
 
 @cache

@@ -56,6 +56,8 @@ def frames_of(source: str, stream: IO[bytes]) -> Iterator[RawFrame]:
 def _registry() -> dict[tuple[str, str], Shapes]:
     from intake_cvpilot.decode import (
         eastern,
+        nycdot,
+        nycdot_bins,
         stamps,
         thea,
         thea_spat,
@@ -109,6 +111,15 @@ def _registry() -> dict[tuple[str, str], Shapes]:
             shapes=thea_tim.TIM,
             module="intake_cvpilot/decode/thea_tim.py",
             folder=eastern.folder_eastern,
+        ),
+        nycdot.Events(
+            source="nycdot",
+            message_type="EVENT",
+            framing="objects",
+            tables=("events", "bsms"),
+            shapes=nycdot.EVENT,
+            module="intake_cvpilot/decode/nycdot.py",
+            folder=nycdot_bins.folder,
         ),
     )
     return {(shapes.source, shapes.message_type): shapes for shapes in known}

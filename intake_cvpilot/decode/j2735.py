@@ -118,6 +118,20 @@ TIME_MARK: Final = _element(
 )
 TIME_CONFIDENCE: Final = _element("DE_TimeIntervalConfidence", "", "1", 0, 15)
 CIRCLE_RADIUS: Final = _element("DE_Radius-B12", "", "1", 0, 4095)
+LOCAL_OFFSET: Final = _element(
+    "NYC X_m, Y_m, Z_m",
+    "m",
+    "0.001",
+    -(10**9),
+    10**9,
+    note="metres in the frame of an event, in the place of latitude, longitude and elevation",
+)
+LOCAL_TIME: Final = _element(
+    "NYC T_s", "s", "0.001", -(10**9), 10**9, note="seconds after the warning of an event"
+)
+PAST_TIME_OFFSET: Final = _element(
+    "NYC tOffset_s", "s", "0.01", -65534, -1, -65535, note="DE_TimeOffset with its sign turned"
+)
 
 ELEMENTS: Final[dict[str, Element]] = {
     name: value for name, value in list(globals().items()) if isinstance(value, Element)

@@ -22,9 +22,9 @@ def __getattr__(name: str) -> object:
 
 @cache
 def _tables() -> dict[str, Table]:
-    from intake_cvpilot.tables import bsm, spat, tim
+    from intake_cvpilot.tables import bsm, event, spat, tim
 
-    made = (bsm.MESSAGES, spat.MOVEMENTS, tim.FRAMES)
+    made = (bsm.MESSAGES, spat.MOVEMENTS, tim.FRAMES, event.EVENTS, event.BSMS)
     return {found.name: _with_paths(found) for found in made}
 
 

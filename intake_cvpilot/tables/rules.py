@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from intake_cvpilot.tables.column import TIMESTAMP
 from intake_cvpilot.tables.eastern import repeated_hour
+from intake_cvpilot.tables.event_rules import EVENT_RULES
 from intake_cvpilot.tables.marks import intersection_time, minute_pass, time_marks
 from intake_cvpilot.tables.raw import raw_radius, wheel_brake_bits
 from intake_cvpilot.tables.rules_tim import TIM_RULES
@@ -158,5 +159,6 @@ RULES: Final[Mapping[str, Rule]] = {
     "time_marks": time_marks,
     "intersection_time": intersection_time,
     **TIM_RULES,
+    **EVENT_RULES,
 }
 """Every rule by its name."""

@@ -38,6 +38,9 @@ def outside(rows: pa.Table, start: dt.datetime | None, end: dt.datetime | None) 
 
 def count_records(rows: pa.Table, away: Any) -> tuple[int, int]:
     """Records among the rows, and those of them that lie outside; rows of a record adjoin."""
+    if "event_time" not in rows.column_names:
+        # No window: all lie inside.  Objects may share a line, but an event is one row.
+        return len(rows), 0
     ids = rows.column("object_id").to_numpy()
     lines = rows.column("line").to_numpy()
     first = np.concatenate(([True], (ids[1:] != ids[:-1]) | (lines[1:] != lines[:-1])))
