@@ -292,6 +292,34 @@ def test_the_first_versions_name_the_receivers_clock() -> None:
     assert row["received_time"] == row["event_time"]
 
 
+def test_the_repeated_hour_of_tampa_is_marked() -> None:
+    of = record("thea-tim-1")
+    of["metadata"]["recordGeneratedAt"] = "2020-11-01 01:30:00.000 [ET]"
+    (row,) = rows_of(of, "thea")
+    found = (row["event_time"], row["time_basis"])
+    assert found == ("2020-11-01T05:30:00.000000Z", "generated_ambiguous")
+
+
+def test_paths_of_the_columns_are_those_of_the_sources() -> None:
+    paths = {column.name: dict(column.paths) for column in table("frames").columns}
+    plain = "payload.data.TravelerInformation.dataFrames.TravelerDataFrame"
+    frames = "payload.data.MessageFrame.value.TravelerInformation.dataFrames.TravelerDataFrame"
+    assert paths["priority"] == {"wydot": frames + ".priority", "thea": plain + ".priority"}
+    assert paths["duration_minutes"] == {
+        "wydot": frames + ".durationTime",
+        "thea": plain + ".duratonTime",
+    }
+    assert paths["path"]["thea"] == plain + ".regions.GeographicalPath.description.path"
+    # Computed from others, or of other message types.
+    assert {name for name, found in paths.items() if not found} == {
+        "sent_time",
+        "is_repeat",
+        "extra",
+        "object_id",
+        "line",
+    }
+
+
 # What remains.
 
 
@@ -535,6 +563,17 @@ def test_the_odes_own_form_is_read() -> None:
     ]
     places = {key for key, _ in golden_compare.leaves(extra(two))}
     assert places == {"elevation"} or extra(two) is None
+
+
+def test_its_stamp_is_the_second_choice_for_the_event_time() -> None:
+    of = human()
+    del of["metadata"]["recordGeneratedAt"]
+    one, _ = rows_of(of)
+    assert (one["time_basis"], one["event_time"]) == ("payload", "2019-02-10T06:07:11.000000Z")
+    of = record()
+    del of["metadata"]["recordGeneratedAt"]
+    (row,) = rows_of(of)
+    assert (row["time_basis"], row["event_time"]) == ("received", row["received_time"])
 
 
 def test_its_odd_values_stay_as_published() -> None:

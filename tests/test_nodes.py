@@ -236,6 +236,20 @@ def test_an_old_regions_offsets_are_metres_and_close_the_ring() -> None:
     assert nodes == [{}] * 4
 
 
+@pytest.mark.parametrize(
+    ("up", "height"),
+    [(-32768, None), (-32767, 21500 - 655340), (0, 21500), (32767, 21500 + 655340), ("", 21500)],
+)
+def test_an_old_regions_third_offset_is_metres_of_height(up: object, height: int | None) -> None:
+    nodes = [{"xOffset": 1, "yOffset": 1, "zOffset": up}]
+    done = trace(nodes, ANCHOR, scale=1, old=True)
+    assert (done.points[0].elevation, nodes) == (height, [{}])
+    assert ends(trace([{"xOffset": 1, "yOffset": 1, "zOffset": 32768}], ANCHOR, old=True)) == (
+        0,
+        "out_of_range",
+    )
+
+
 def test_the_antimeridian_is_crossed_and_the_poles_are_not() -> None:
     done = trace([node("node-LL1", 7, 0)], Point(0, 1799999999, None))
     assert done.points == (Point(0, -1799999994, None),)

@@ -89,7 +89,12 @@ def _frame(duration: str) -> tuple[Cell, ...]:
         Cell("_start_year", "startYear", Integer.of(j2735.YEAR), serves="start_time"),
         Cell("_start", "startTime", Integer.of(j2735.MINUTE_OF_YEAR), serves="start_time"),
         Cell("_start_stamp", "startDateTime", Stamp(), serves="start_time"),
-        Cell("duration_minutes", duration, Integer.of(j2735.DURATION)),
+        Cell(
+            "duration_minutes",
+            duration,
+            Integer.of(j2735.DURATION),
+            serves="duration_minutes until_further_notice end_time",
+        ),
         Cell("priority", "priority", Integer.of(j2735.PRIORITY)),
         Cell("_content", "content", Opaque(), serves="content_type content itis_codes texts"),
         Cell("sign_latitude", _SIGN + "position.lat", Measure(j2735.LATITUDE)),
