@@ -33,7 +33,7 @@ MARKS: Mapping[Cell, str] = {
 LEGEND = (
     "#  rows         .  fetched, no rows: a gap",
     "?  not fetched  o  the archive has nothing for the folder",
-    "!  damaged      blank: not asked for",
+    "!  damaged      blank: not asked for, or not to be expected",
 )
 """What the marks mean."""
 
@@ -112,9 +112,12 @@ def calendar(request: Request, seen: Sequence[Seen]) -> tuple[Line, ...]:
 
 def _bins(one: Seen, periods: Sequence[str]) -> Line:
     year, month, weekday = one.partition.key.split("/")[2:]
+    cells = {period: _cell(one, one.hours.get(period, 0)) for period in periods}
+    promised = expected(one.partition)
     return Line(
         f"{year}-{month} {weekday}",
-        {period: _cell(one, one.hours.get(period, 0)) for period in periods},
+        # Where nothing is promised, nothing is no gap: events without a period are in NA.
+        {p: cell for p, cell in cells.items() if cell != "gap" or p in promised},
     )
 
 

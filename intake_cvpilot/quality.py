@@ -246,8 +246,9 @@ def _partition_text(one: PartitionQuality) -> Iterator[str]:
     ):
         if kinds:
             yield _row(name, ", ".join(f"{kind} {n:,}" for kind, n in kinds.items()))
-    yield _row("lateness", str(one.lateness))
-    unit = "hours" if any("T" in hour for hour in one.expected) else "periods"
+    timed = source_of(one.key.partition("/")[0]).bins == "day"
+    yield from [_row("lateness", str(one.lateness))] * timed
+    unit = "hours" if timed else "periods"
     yield _row(unit, f"{len(one.seen)} of {len(one.expected)} with rows")
     for table, columns in one.nulls.items():
         total = one.rows.get(table, 0) + one.outside.get(table, 0)

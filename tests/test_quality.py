@@ -285,6 +285,13 @@ def test_new_york_has_periods():
         ("2021-04 FRI", {"AM": "rows", "PM": "gap"}),
         ("2021-04 NA", {"AM": "not_fetched", "PM": "not_fetched"}),
     ]
+    assert (
+        "NA"
+        not in calendar(
+            parse("nycdot", "EVENT", "2021-04-01", "2021-04-30", weekday="FRI"),
+            [Seen(friday, "gap", {"AM": 2})],
+        )[0].cells
+    )  # events without a period are no gap when there are none
     shown = text(lines).splitlines()
     head, row = shown[0], shown[1]
     assert [row[head.index(name)] for name in ("NT", "AM", "MD", "PM")] == [" ", "#", " ", "."]
@@ -353,6 +360,21 @@ def test_files_keep_repeats_whatever_was_asked(where):
     assert sum(pq.read_metadata(Path(path)).num_rows for path in dropped) == len(
         cv.open_pandas(*RANGE, **where)
     )
+
+
+def test_real_events_are_counted_by_period(bucket, tmp_path):
+    where = {"archive": bucket, "cache_dir": tmp_path}
+    span = ("nycdot", "EVENT", "2021-04-01", "2021-04-30")
+    rows = cv.open_pandas(*span, **where)
+    found = cv.quality(*span, **where)
+    friday = next(p for p in found.partitions if p.key.endswith("/FRI"))
+    assert friday.hours == {"AM": len(rows)}
+    assert friday.seen == ("AM",)
+    shown = str(friday)
+    assert "periods      1 of 5 with rows" in shown
+    assert "lateness" not in shown
+    line = next(line for line in found.calendar if line.label == "2021-04 FRI")
+    assert line.cells == {"NT": "gap", "AM": "rows", "MD": "gap", "PM": "gap", "EV": "gap"}
 
 
 # The command
