@@ -80,6 +80,13 @@ def test_the_frames_are_the_objects_whatever_space_stands_between(pairs, before,
     assert cut(content, size) == found
 
 
+def test_a_long_frame_begins_with_no_space() -> None:
+    content = b"{\n{}\t\0\0\0\0\0"
+    found = cut(content, limit=5)
+    check(content, found, 5)
+    assert [offset for _, offset, _ in found] == [0, 2, 5]
+
+
 @given(st.one_of(st.binary(max_size=60), st.lists(SCRAPS, max_size=8).map(b"".join)), st.data())
 def test_frames_and_space_partition_any_bytes(content, data):
     limit = data.draw(st.sampled_from([1, 2, 5, 9, 20, MAX_LINE]))

@@ -99,7 +99,7 @@ def _object(text: Content, start: int, limit: int) -> Steps:
                     return (yield from _after(text, rest, at, closed, byte, limit))
                 # What stands before the limit may already be what an object follows.
                 at = rest + len(text.cut(rest, full).rstrip(SPACE)) - 1
-                return (yield from _lost(text, rest, max(at, rest), limit))
+                return (yield from _lost(text, rest, at, limit))
 
 
 def _follows(text: Content, closed: int, at: int) -> bool:
@@ -175,6 +175,10 @@ def _after(text: Content, rest: int, at: int, closed: int, byte: int, limit: int
 
 def _lost(text: Content, start: int, at: int, limit: int, end: re.Pattern[bytes] = _NEXT) -> Steps:
     """A frame of anything, up to the first brace from ``at`` on that ``end`` finds."""
+    solid = text.solid(start)
+    if solid is None:
+        return text.end
+    start, at = solid, max(at, solid)
     line, held = text.line(start), start
     long: Long | None = None
     tail = b""

@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 
 from intake_cvpilot.frames.arrow import empty_table
-from intake_cvpilot.frames.select import choose_columns, choose_table
+from intake_cvpilot.frames.select import choose_columns, choose_index, choose_table
 
 if TYPE_CHECKING:
     from intake_cvpilot.tables import Column, Table
@@ -106,7 +106,8 @@ def frame_meta(
         No rows.
     """
     chosen = choose_table(source, message_type, table)
-    return empty_frame(chosen, choose_columns(chosen, columns), index=index)
+    found = choose_columns(chosen, columns)
+    return empty_frame(chosen, found, index=choose_index(chosen, index))
 
 
 def empty_frame(table: Table, columns: Sequence[str], *, index: str | None = None) -> pd.DataFrame:

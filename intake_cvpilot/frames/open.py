@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
-from intake_cvpilot.errors import InvalidRequestError
 from intake_cvpilot.fetch import run
-from intake_cvpilot.frames.select import TIME, Piece, Selection, pieces, selection
+from intake_cvpilot.frames.select import Piece, Selection, choose_index, pieces, selection
 from intake_cvpilot.job import prepare
 from intake_cvpilot.options import FrameOptions, with_options
 
@@ -47,8 +46,6 @@ def opened(
 ) -> Opened:
     """Validate everything, fetch what is missing, and find the parts to read."""
     job = prepare(source, message_type, start, end, options)
-    if options.get("index") not in (None, TIME):
-        raise InvalidRequestError(f"index is {TIME!r} or None, not {options['index']!r}")
     chosen = selection(
         job.request,
         **{
@@ -57,6 +54,7 @@ def opened(
             if options.get(key) is not None
         },
     )
+    choose_index(chosen.table, options.get("index"))
     outcome = run(job, options.get("progress"))
     found = pieces(job.layout, outcome.manifests, chosen)
     return Opened(chosen, tuple(found), outcome.report)

@@ -24,10 +24,20 @@ if TYPE_CHECKING:
     from intake_cvpilot.cache.manifest import File, Manifest
     from intake_cvpilot.request import Request
 
-__all__ = ["Piece", "Selection", "choose_columns", "choose_table", "pieces", "selection"]
+__all__ = [
+    "Piece",
+    "Selection",
+    "choose_columns",
+    "choose_index",
+    "choose_table",
+    "pieces",
+    "selection",
+]
 
 #: The column that carries the instant of a row, in every table that has one.
 TIME = "event_time"
+#: The column by which a request for some periods of the day narrows rows.
+PERIOD = "period"
 
 #: The column that marks exact repeats.
 REPEAT = "is_repeat"
@@ -90,6 +100,8 @@ def selection(
     if timed:
         first, after = instant(request.start), instant(request.end)
         rows.append((pc.field(TIME) >= first) & (pc.field(TIME) < after))
+    if request.periods:
+        rows.append(of_periods(request.periods))
     if repeats == "drop":
         rows.append(~pc.field(choose_repeat(chosen)))
     both = rows[0] if rows else None
@@ -116,6 +128,27 @@ def choose_repeat(table: Table) -> str:
             f"table {table.name} does not mark repeats: leave out repeats='drop'"
         )
     return REPEAT
+
+
+def of_periods(periods: Sequence[str]) -> pc.Expression:
+    """Give the rows of some periods of the day, as the rows' own column has it.
+
+    NA holds the rows without a period too, so that each row lies in exactly one.  (Months and
+    weekdays narrow by the folder: what is not asked for is not read at all.)
+    """
+    found = pc.field(PERIOD).isin(list(periods))
+    return found | pc.field(PERIOD).is_null() if "NA" in periods else found
+
+
+def choose_index(table: Table, index: str | None) -> str | None:
+    """Check the column that is asked for as the index."""
+    if index not in (None, TIME):
+        raise InvalidRequestError(f"index is {TIME!r} or None, not {index!r}")
+    if index and index not in table.schema.names:
+        raise InvalidRequestError(
+            f"table {table.name} has no {TIME} to be its index: leave out index={index!r}"
+        )
+    return index
 
 
 def instant(moment: datetime) -> pa.Scalar:

@@ -99,8 +99,9 @@ def _hours(rows: pa.Table) -> dict[str, int]:
         texts = np.datetime_as_string(hours.astype("datetime64[h]"), unit="h")
         return {str(text): int(count) for text, count in zip(texts, counts, strict=True)}
     if "period" in rows.column_names:
-        periods = pc.value_counts(rows.column("period").cast(pa.string()))
-        pairs = ((pair["values"] or "NA", pair["counts"]) for pair in periods.to_pylist())
+        # As a request for periods has it: rows without one are NA.
+        periods = pc.value_counts(pc.fill_null(rows.column("period").cast(pa.string()), "NA"))
+        pairs = ((pair["values"], pair["counts"]) for pair in periods.to_pylist())
         return dict(sorted(pairs))
     return {}
 

@@ -105,6 +105,9 @@ def _codes(array: pa.Array) -> Codes:
     valid = pc.is_valid(array).to_numpy(zero_copy_only=False)
     if pa.types.is_list(kind):
         codes = _list_codes(array)
+    elif pa.types.is_map(kind):
+        pairs = pa.StructArray.from_arrays([array.keys, array.items], names=["key", "value"])
+        codes = _list_codes(pa.ListArray.from_arrays(array.offsets, pairs))
     elif pa.types.is_struct(kind):
         codes = np.zeros(len(array), dtype=np.uint64)
         for number, child in enumerate(array.flatten()):
