@@ -113,6 +113,10 @@ class _Package(ModuleType):
     ``from intake_cvpilot.fetch import ...``.
     """
 
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        # As cloudpickle, and so dask, does with a module that is one by its type.
+        return import_module, (self.__name__,)
+
     def __setattr__(self, name: str, value: Any) -> None:
         if not (name in __all__ and isinstance(value, ModuleType)):
             super().__setattr__(name, value)

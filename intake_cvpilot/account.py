@@ -168,12 +168,12 @@ def summary(block: Block, result: BlockResult) -> dict[str, Any]:
 
 def totals(
     snapshot: Snapshot,
-    units: Iterable[UnitCounts],
+    units: Mapping[str, UnitCounts],
     blocks: Iterable[Mapping[str, Any]],
     tables: Iterable[str],
 ) -> Tally:
     """Add up a partition's counts."""
-    listed, held = list(units), list(blocks)
+    listed, held = [units[unit.key] for unit in snapshot.units], list(blocks)
     return Tally(
         objects=len(snapshot.units),
         bytes=snapshot.bytes,

@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from concurrent.futures import Future
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +12,7 @@ import msgspec
 
 from intake_cvpilot import __version__
 from intake_cvpilot.account import blocks_of, counted, entry, summary, totals, write_objects
-from intake_cvpilot.build import BlockResult, BlockTask, StagedUnit
+from intake_cvpilot.building import Building
 from intake_cvpilot.cache import locks, staging
 from intake_cvpilot.cache.checksums import is_whole, open_plain
 from intake_cvpilot.cache.commit import commit
@@ -23,9 +21,11 @@ from intake_cvpilot.errors import ArchiveError, ChangedError, DamagedError
 from intake_cvpilot.partition import Block, blocks
 from intake_cvpilot.progress import Event, Progress
 from intake_cvpilot.state import is_closed
+from intake_cvpilot.warn import warn
 
 if TYPE_CHECKING:
-    from intake_cvpilot.archive.base import Archive, Snapshot, Unit
+    from intake_cvpilot.archive.base import Archive, Snapshot
+    from intake_cvpilot.build import BlockResult
     from intake_cvpilot.job import Job
     from intake_cvpilot.partition import Partition
     from intake_cvpilot.workers import Workers
@@ -54,12 +54,14 @@ class Assembly:
         self,
         job: Job,
         partition: Partition,
+        seen: Manifest | None,
         archive: Archive,
         crew: Workers,
         progress: Progress,
     ) -> None:
         self.job = job
         self.partition = partition
+        self.seen = seen
         self.archive = archive
         self.crew = crew
         self.progress = progress
@@ -101,21 +103,39 @@ class Assembly:
         """Build what the snapshot has anew and commit the partition; the lock is held."""
         current = self.current()
         if current is not None and self.same_tables(current):
-            if current.listed_at >= snapshot.listed_at:
+            if self.is_news(current) and current.listed_at >= snapshot.listed_at:
                 return current  # another process did it while we waited
+            if not snapshot.units and not snapshot.authoritative and current.counts.objects:
+                return self.mistrust(current)
             if current.fingerprint == snapshot.fingerprint and not self.broken(current):
                 listed = msgspec.structs.replace(
                     current, listed_at=snapshot.listed_at, closed=self.closed(snapshot)
                 )
                 commit(self.layout, listed, {})
                 return listed
-        plan = {block_id(b, self.job.versions): b for b in blocks(snapshot.units, snapshot.prefix)}
+        plan = {
+            block_id(block, self.job.versions): block
+            for block in blocks(snapshot.units, snapshot.prefix, self.job.block_bytes)
+        }
         kept = self.kept(current, plan)
-        built = self.build({name: b for name, b in plan.items() if name not in kept})
+        todo = {name: block for name, block in plan.items() if name not in kept}
+        built = Building(self.job, self.partition, self.archive, self.crew, self.progress).run(todo)
         manifest, staged = self.manifest(snapshot, plan, kept, built, current)
         commit(self.layout, manifest, staged)
         staging.clear(self.layout, self.key)
         return manifest
+
+    def is_news(self, current: Manifest) -> bool:
+        """Say whether somebody committed since we looked; a listing's time alone may be wrong."""
+        return self.seen is None or self.seen.checksum != current.checksum
+
+    def mistrust(self, current: Manifest) -> Manifest:
+        """Keep what is committed: an empty folder may be half synced, or not mounted."""
+        warn(
+            f"{self.key} is empty in {self.layout.identity}, which proves nothing: the "
+            f"{current.counts.objects:,} objects read before are kept"
+        )
+        return current
 
     def current(self) -> Manifest | None:
         """Give what is committed, if it can be trusted."""
@@ -138,61 +158,6 @@ class Assembly:
         """Give the committed files that are missing, or not what the manifest says."""
         folder = self.layout.folder(self.key)
         return [file for file in current.files if not whole(folder / file.name, file)]
-
-    def build(self, todo: Mapping[str, Block]) -> dict[str, BlockResult]:
-        """Read and build blocks, each as soon as its last unit is there."""
-        results: dict[str, BlockResult] = {}
-        futures: dict[str, Future[BlockResult]] = {}
-        lacking: dict[str, set[Unit]] = {}
-        places: dict[Unit, Path] = {}
-        for name, block in todo.items():
-            done = staging.load_result(self.layout, self.key, name)
-            if done is not None:
-                results[name] = msgspec.convert(done, BlockResult)
-                continue
-            listed = {unit.key: unit for unit in block.units}
-            asked = [(unit.key, unit.size, unit.etag) for unit in block.units]
-            found = staging.find_all(self.layout, self.key, asked)
-            places |= {listed[key]: path for key, path in found.items()}
-            lacking[name] = {unit for unit in block.units if unit not in places}
-            if not lacking[name]:
-                futures[name] = self.submit(name, block, places)
-        owner = {unit: name for name, units in lacking.items() for unit in units}
-        wanted = sorted(owner)
-        folder = staging.incoming(self.layout, self.key)
-        with closing(self.archive.read(wanted, folder)) as arriving:
-            for got in arriving:
-                unit = got.unit
-                places[unit] = staging.adopt(
-                    self.layout, self.key, got.path, unit.key, unit.size, unit.etag, got.sha256
-                )
-                self.progress(Event("read", self.key, done=unit.size))
-                name = owner[unit]
-                lacking[name].discard(unit)
-                if not lacking[name]:
-                    futures[name] = self.submit(name, todo[name], places)
-        for name, future in futures.items():
-            results[name] = future.result()
-            built = {file.name: (file.bytes, file.sha256) for file in results[name].files}
-            staging.save_result(
-                self.layout, self.key, name, msgspec.to_builtins(results[name]), built
-            )
-            self.progress(Event("build", self.key, done=todo[name].bytes))
-        return results
-
-    def submit(self, name: str, block: Block, places: Mapping[Unit, Path]) -> Future[BlockResult]:
-        """Hand a block whose units are all there to the workers."""
-        return self.crew.submit(
-            BlockTask(
-                source=self.job.request.source,
-                message_type=self.job.request.message_type,
-                partition=self.key,
-                start=self.partition.start,
-                end=self.partition.end,
-                units=tuple(StagedUnit(u.key, u.object_id, places[u]) for u in block.units),
-                folder=staging.block_folder(self.layout, self.key, name),
-            )
-        )
 
     def manifest(
         self,
@@ -228,7 +193,7 @@ class Assembly:
             closed=self.closed(snapshot),
             fingerprint=snapshot.fingerprint,
             files=tuple(sorted([*old, *new], key=lambda f: (f.role, f.start or "", f.name))),
-            counts=totals(snapshot, units.values(), summaries.values(), self.job.versions),
+            counts=totals(snapshot, units, summaries.values(), self.job.versions),
             quality_json=as_quality({"blocks": {name: summaries[name] for name in plan}}),
             table_versions=dict(self.job.versions),
             options=options_hash(),

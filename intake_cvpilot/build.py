@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import gc
+import secrets
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -136,6 +137,11 @@ class BlockResult:
     """First object and line of each unknown schema version that was read as the newest."""
 
 
+def temporary(name: str) -> str:
+    """Give a name that no other build of the same block uses, should a lock have done nothing."""
+    return f"{name}.{secrets.token_hex(8)}.tmp"
+
+
 def table_versions(source: str, message_type: str) -> dict[str, str]:
     """Version of each table of a source and message type."""
     return {table.name: table.version for table in tables.tables_for(source, message_type)}
@@ -186,7 +192,7 @@ class _Block:
         self.shapes = decode.shapes_for(task.source, task.message_type)
         self.tables = tables.tables_for(task.source, task.message_type)
         self.rows = Gathering(self.tables, task.start, task.end)
-        self.quarantine = Quarantine(task.folder / "quarantine.ndjson.tmp")
+        self.quarantine = Quarantine(task.folder / temporary("quarantine.ndjson"))
         self.measuring = Measuring(self.tables[0].name)
         self.units: list[UnitCounts] = []
         self.versions: Counter[str] = Counter()
@@ -259,7 +265,7 @@ class _Block:
         from intake_cvpilot.tables import parts, window
 
         self.measuring.add(role, rows)
-        path = self.task.folder / f"{role}.parquet.tmp"
+        path = self.task.folder / temporary(f"{role}.parquet")
         parts.write(rows, path, codec=self.task.codec, level=self.task.level)
         digest, footer = parts.hashes(path)
         name = f"{role}-{digest[:16]}.parquet"

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -15,6 +14,7 @@ from intake_cvpilot.account import contents, quality, unknown_versions
 from intake_cvpilot.archive.base import Archive, Traffic
 from intake_cvpilot.assemble import Assembly
 from intake_cvpilot.bars import showing
+from intake_cvpilot.cache.commit import superseded
 from intake_cvpilot.cache.staging import sweep
 from intake_cvpilot.cache.usage import touch
 from intake_cvpilot.decode import shapes_for
@@ -30,6 +30,7 @@ from intake_cvpilot.options import Options, with_options
 from intake_cvpilot.partition import partitions
 from intake_cvpilot.progress import Event, Progress
 from intake_cvpilot.report import Action, PartitionReport, Report
+from intake_cvpilot.warn import warn
 from intake_cvpilot.workers import workers
 
 if TYPE_CHECKING:
@@ -114,6 +115,8 @@ def run(job: Job, wish: Progress | bool | None = None) -> Outcome:  # noqa: FBT0
                 failures |= listing.failures
                 guard(job, views, listing)
                 sweep(job.layout.root)
+                for view in views:
+                    superseded(job.layout, view.partition.key, datetime.now(UTC))
                 work(job, archive, needed, listing, fetched, failures, progress)
         report = Report(
             **named(job),
@@ -144,23 +147,26 @@ def usable(view: View) -> Manifest | None:
     return view.manifest if view.state in ("current", "open") else None
 
 
-def remark(report: Report, fetched: Iterable[Manifest]) -> None:
+def remark(report: Report, new: Collection[Manifest]) -> None:
     """Warn, once a call, of what a user should know of the rows."""
     if report.counts.outside:
-        warnings.warn(
+        warn(
             f"{report.counts.outside:,} records do not lie in the window of their partition "
-            "(misfiled, or a clock that was wrong): they are left out; outside='keep' gives them",
-            stacklevel=5,
+            "(misfiled, or a clock that was wrong): they are left out; outside='keep' gives them"
+        )
+    if new and all(manifest.status == "no_data" for manifest in new):
+        warn(
+            f"{report.archive} has no objects for any of these partitions: is that its top folder, "
+            "and does it cover the range?"
         )
     unknown: dict[str, tuple[str, int]] = {}
-    for manifest in fetched:
+    for manifest in new:
         unknown |= unknown_versions(manifest)
     for version, (key, line) in unknown.items():
-        warnings.warn(
+        warn(
             f"schema version {version} is not known (first seen in {key}, line {line}): read as "
             "the newest known shape where every required value is there; add it to "
-            f"{shapes_for(report.source, report.message_type).module}",
-            stacklevel=5,
+            f"{shapes_for(report.source, report.message_type).module}"
         )
 
 
@@ -175,15 +181,15 @@ def work(
 ) -> None:
     """Bring the listed partitions into the cache, one after the other."""
     todo = [view for view in needed if view.partition.key in listing.snapshots]
-    size = sum(unread(view, listing.snapshots[view.partition.key])[1] for view in todo)
+    size = sum(unread(job, view, listing.snapshots[view.partition.key])[1] for view in todo)
     progress(Event("plan", "", done=len(todo), total=size))
     with workers(job.settings.jobs, size) as crew:
         for view in todo:
             key = view.partition.key
             try:
-                fetched[key] = Assembly(job, view.partition, archive, crew, progress).run(
-                    listing.snapshots[key]
-                )
+                fetched[key] = Assembly(
+                    job, view.partition, view.manifest, archive, crew, progress
+                ).run(listing.snapshots[key])
             except SpaceError:
                 raise  # no other partition will fit either
             except CVPilotError as error:
@@ -200,13 +206,14 @@ def became(
 ) -> PartitionReport:
     """Say what became of a partition."""
     key = view.partition.key
-    if key in failures:
-        return PartitionReport(key=key, action="failed", error=str(failures[key]))
-    manifest = fetched.get(key) or view.manifest
-    if manifest is None:  # neither cached nor fetched nor failed: a fault of this module
-        raise AssertionError(key)
-    if key not in fetched:
-        action: Action = "cached"
+    manifest = fetched.get(key) or usable(view)
+    error = str(failures[key]) if key in failures else None
+    if manifest is None:
+        return PartitionReport(key=key, action="failed", error=error)
+    if error is not None:
+        action: Action = "failed"  # what was there before is still used
+    elif key not in fetched:
+        action = "cached"
     elif view.manifest is not None and view.manifest.generation == manifest.generation:
         action = "relisted"
     else:
@@ -216,6 +223,7 @@ def became(
         action=action,
         status=manifest.status,
         counts=contents(manifest),
+        error=error,
         look=partial(quality, manifest),
     )
 
@@ -234,11 +242,11 @@ def tell_failures(job: Job, failures: Mapping[str, Exception], report: Report) -
     """Raise, or warn of, the partitions that failed, with the cause of each."""
     lines = [f"  {key}: {type(cause).__name__}: {cause}" for key, cause in failures.items()]
     message = (
-        f"{len(failures)} of {len(report.partitions)} partitions failed; the others are in the "
-        f"cache, and the same call goes on with these:\n" + "\n".join(lines)
+        f"{len(failures)} of {len(report.partitions)} partitions failed; what succeeded is in the "
+        "cache, and the same call goes on with these:\n" + "\n".join(lines)
     )
     if job.skip:
-        warnings.warn(message, stacklevel=4)
+        warn(message)
         return
     first = next(iter(failures.values()))
     causes = {(type(cause), str(cause)) for cause in failures.values()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,10 +13,12 @@ from intake_cvpilot.assemble import options_hash
 from intake_cvpilot.build import table_versions
 from intake_cvpilot.cache.layout import Layout
 from intake_cvpilot.cache.manifest import Manifest, load
-from intake_cvpilot.errors import DamagedError
+from intake_cvpilot.errors import DamagedError, InvalidRequestError
+from intake_cvpilot.partition import TARGET
 from intake_cvpilot.request import Request, parse
 from intake_cvpilot.settings import Settings, resolve
 from intake_cvpilot.state import state_of
+from intake_cvpilot.warn import warn
 
 if TYPE_CHECKING:
     from intake_cvpilot.partition import Partition
@@ -41,12 +43,19 @@ class Job:
     """Whether every partition is listed again."""
     skip: bool
     """Whether failed partitions are warned of rather than raised."""
+    block_bytes: int = TARGET
+    """Listed bytes at which a block is full."""
 
     def command(self, verb: str) -> str:
         """Give the shell command that does something with the same request."""
         asked = self.request.canonical()
         words = ["cvpilot", verb, asked.pop("source"), asked.pop("message_type").lower()]
-        return " ".join([*words, *(f"--{name} {text}" for name, text in asked.items())])
+        words += [word for name, text in asked.items() for word in (f"--{name}", text)]
+        if self.settings.origins.get("cache_dir") == "argument":
+            words += ["--cache-dir", str(self.layout.root)]
+        if self.settings.origins.get("archive") == "argument":
+            words += ["--archive", self.layout.identity]  # without credentials
+        return shlex.join(words)
 
 
 @dataclass(frozen=True)
@@ -75,7 +84,7 @@ def prepare(
         **{k: options[k] for k in ("timezone", "weekday", "period") if options.get(k) is not None},
     )
     for note in request.notes:
-        warnings.warn(note, stacklevel=4)
+        warn(note)
     settings = resolve(
         source=request.source,
         **{
@@ -99,8 +108,15 @@ def prepare(
         layout=Layout(settings.cache_dir, identity(settings.archive, settings.storage_options)),
         versions=table_versions(request.source, request.message_type),
         refresh=bool(options.get("refresh", False)),
-        skip=options.get("on_error", "raise") == "skip",
+        skip=skips(options.get("on_error", "raise")),
     )
+
+
+def skips(on_error: str) -> bool:
+    """Read the option ``on_error``."""
+    if on_error not in ("raise", "skip"):
+        raise InvalidRequestError(f"on_error is 'raise' or 'skip', not {on_error!r}")
+    return on_error == "skip"
 
 
 def look(job: Job, partition: Partition, now: datetime) -> View:

@@ -8,13 +8,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Unpack
 
-from intake_cvpilot.account import contents
+from intake_cvpilot.account import blocks_of, contents
 from intake_cvpilot.archive import open_archive
+from intake_cvpilot.assemble import block_id
 from intake_cvpilot.bars import showing
-from intake_cvpilot.errors import AccessDeniedError, CVPilotError, RequestTooLargeError
+from intake_cvpilot.errors import (
+    AccessDeniedError,
+    ArchiveError,
+    CVPilotError,
+    RequestTooLargeError,
+)
 from intake_cvpilot.job import Job, View, look, needs_archive, prepare
 from intake_cvpilot.options import Options, with_options
-from intake_cvpilot.partition import partitions
+from intake_cvpilot.partition import blocks, partitions
 from intake_cvpilot.progress import Event, Progress
 from intake_cvpilot.report import PartitionPlan, Plan
 
@@ -33,6 +39,10 @@ __all__ = [
 ]
 
 
+#: After so many failed listings in a row the rest is not tried: the archive is out of reach.
+MOST_IN_A_ROW = 3
+
+
 @dataclass(frozen=True)
 class Listing:
     """What the archive said of the partitions that were listed."""
@@ -47,23 +57,35 @@ def list_partitions(archive: Archive, views: Sequence[View], progress: Progress)
     """List partitions; an error of one does not end the others, unless access is denied."""
     snapshots: dict[str, Snapshot] = {}
     failures: dict[str, CVPilotError] = {}
+    in_a_row = 0
     for view in views:
+        if in_a_row == MOST_IN_A_ROW:
+            failures[view.partition.key] = ArchiveError(
+                f"not tried: {MOST_IN_A_ROW} listings before it failed in a row"
+            )
+            continue
         try:
             snapshots[view.partition.key] = snapshot = archive.snapshot(view.partition.prefix)
         except AccessDeniedError:
             raise
         except CVPilotError as error:
             failures[view.partition.key] = error
+            in_a_row += 1
         else:
+            in_a_row = 0
             progress(Event("list", view.partition.key, total=snapshot.bytes))
     return Listing(snapshots, failures)
 
 
-def unread(view: View, snapshot: Snapshot) -> tuple[int, int]:
-    """Objects and bytes of a snapshot that the cache does not hold already (estimate)."""
-    if view.state == "open" and view.manifest and view.manifest.fingerprint == snapshot.fingerprint:
-        return 0, 0
-    return len(snapshot.units), snapshot.bytes
+def unread(job: Job, view: View, snapshot: Snapshot) -> tuple[int, int]:
+    """Objects and bytes of the blocks that the cache does not hold as they are listed."""
+    held = blocks_of(view.manifest) if view.manifest is not None else {}
+    lacking = [
+        block
+        for block in blocks(snapshot.units, snapshot.prefix, job.block_bytes)
+        if block_id(block, job.versions) not in held
+    ]
+    return sum(len(block.units) for block in lacking), sum(block.bytes for block in lacking)
 
 
 @with_options(Options)
@@ -128,7 +150,7 @@ def describe(job: Job, views: Sequence[View], listing: Listing) -> Plan:
     rows = []
     for view in views:
         snapshot = listing.snapshots.get(view.partition.key)
-        objects, size = unread(view, snapshot) if snapshot else (None, None)
+        objects, size = unread(job, view, snapshot) if snapshot else (None, None)
         failure = listing.failures.get(view.partition.key) or view.damage
         rows.append(
             PartitionPlan(

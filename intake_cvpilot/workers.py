@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from concurrent.futures import Future
+from concurrent.futures import BrokenExecutor, Future
 from typing import TYPE_CHECKING, Protocol
 
 from intake_cvpilot.build import BlockResult, BlockTask, build_block
@@ -72,12 +72,19 @@ class Pool:
     """Builds blocks over loky processes, which need no main guard in the caller's script."""
 
     def __init__(self, jobs: int) -> None:
-        from loky import ProcessPoolExecutor
-
-        self._executor: ProcessPoolExecutor = ProcessPoolExecutor(max_workers=jobs, timeout=60)
+        self._jobs = jobs
+        self._executor = new_executor(jobs)
 
     def submit(self, task: BlockTask) -> Future[BlockResult]:
         """Queue the block."""
+        try:
+            return self._submit(task)
+        except BrokenExecutor:  # by an earlier block, whose own future says so
+            self._executor.shutdown(wait=True, kill_workers=True)
+            self._executor = new_executor(self._jobs)
+            return self._submit(task)
+
+    def _submit(self, task: BlockTask) -> Future[BlockResult]:
         future: Future[BlockResult] = self._executor.submit(build_block, task)
         return future
 
@@ -91,6 +98,13 @@ class Pool:
         trace: TracebackType | None,
     ) -> None:
         self._executor.shutdown(wait=True, kill_workers=kind is not None)
+
+
+def new_executor(jobs: int) -> ProcessPoolExecutor:
+    """Give processes that end by themselves when nothing comes for a minute."""
+    from loky import ProcessPoolExecutor
+
+    return ProcessPoolExecutor(max_workers=jobs, timeout=60)
 
 
 def default_jobs() -> int:

@@ -1,0 +1,21 @@
+"""Warnings that point at the caller's line, however deep in the library they arise."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+
+__all__ = ["warn"]
+
+
+def warn(message: str) -> None:
+    """Warn, and name the line outside the library that led here."""
+    depth, frame = 1, sys._getframe()  # noqa: SLF001 - what warnings itself uses
+    while frame.f_back is not None and ours(frame.f_globals.get("__name__", "")):
+        frame, depth = frame.f_back, depth + 1
+    warnings.warn(message, stacklevel=depth)
+
+
+def ours(name: str) -> bool:
+    """Say whether a module is one of the library's, or of the machinery that calls it."""
+    return name.partition(".")[0] in ("intake_cvpilot", "contextlib", "click")
