@@ -16,6 +16,7 @@ import click
 from intake_cvpilot import cli_look, errors
 from intake_cvpilot.cli_options import (
     cache_options,
+    fetched,
     options_of,
     reach_options,
     request_options,
@@ -116,49 +117,27 @@ def plan(source: str, message_type: str, start: str, end: str, as_json: bool, **
     help="Fail after the other partitions, or warn.",
 )
 @cache_options
-def fetch(
-    source: str, message_type: str, start: str, end: str, as_json: bool, **given: Any
-) -> None:
+def fetch(source: str, message_type: str, start: str, end: str, **given: Any) -> None:
     """Bring a range into the cache; what is there already is not read again.
 
     \b
     Example:
         cvpilot fetch wydot bsm --start 2021-04-01 --end 2021-04-07
     """
-    from intake_cvpilot.bars import without_summary
-    from intake_cvpilot.fetch import fetch as run
-    from intake_cvpilot.settings import resolve
-
-    with without_summary(resolve().progress) as progress:
-        options = options_of(progress=progress, **given)
-        report = run(source, message_type, start, end, **options)
-    tell(report, as_json)
-    if as_json:
-        click.echo(str(report), err=True)
-    if any(partition.action == "failed" for partition in report.partitions):
-        raise click.exceptions.Exit(Exit.PARTIAL)
+    fetched(source, message_type, start, end, **given)
 
 
 @cli.command()
 @request_options
 @cache_options
-def repair(
-    source: str, message_type: str, start: str, end: str, as_json: bool, **given: Any
-) -> None:
+def repair(source: str, message_type: str, start: str, end: str, **given: Any) -> None:
     """Check every file of a range, list it again, and rebuild what is damaged or has changed.
 
     \b
     Example:
         cvpilot repair wydot bsm --start 2021-04-01 --end 2021-04-07
     """
-    from intake_cvpilot.bars import without_summary
-    from intake_cvpilot.fetch import fetch as run
-    from intake_cvpilot.settings import resolve
-
-    with without_summary(resolve().progress) as progress:
-        options = options_of(refresh=True, progress=progress, **given)
-        report = run(source, message_type, start, end, **options)
-    tell(report, as_json)
+    fetched(source, message_type, start, end, refresh=True, **given)
 
 
 @cli.command()

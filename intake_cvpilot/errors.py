@@ -118,9 +118,7 @@ class PartitionsFailedError(CVPilotError):
         What was done.
     """
 
-    def __init__(
-        self, message: str, failures: Mapping[str, Exception], report: Any = None
-    ) -> None:
+    def __init__(self, message: str, failures: Mapping[str, Exception], report: Any = None) -> None:
         super().__init__(message)
         self.failures = dict(failures)
         self.report = report

@@ -265,6 +265,8 @@ def _named(name: str, convert: Any, bound: date, where: ZoneInfo) -> datetime:
 
 def _order(asked: _Asked, start: datetime, end: datetime) -> str:
     text = f"start {asked.start} is not before end {asked.end}"
+    if start > end:
+        return f"{text}: are they swapped?"
     if start == end:
         text += (
             f"; an instant as end is not included: for that day give the date, "

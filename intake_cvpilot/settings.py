@@ -48,8 +48,6 @@ class Settings:
     """Processes that decode; None for the usable cores, at most 4."""
     lock_timeout: float
     """Seconds to wait for another process that fetches the same partition."""
-    cache_limit: int | None
-    """Bytes that the cache should not exceed; None for no limit."""
     settle: timedelta
     """How long after a partition's end its listing is not taken for final."""
     recheck: timedelta
@@ -109,7 +107,6 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("rate", values.rate, 'requests a second, above 0, or "none"', "10"),
     Setting("jobs", values.processes, 'a whole number from 1, or "auto"', "auto", values.auto_text),
     Setting("lock_timeout", values.seconds, "seconds, 0 or more", "3600"),
-    Setting("cache_limit", values.size, _SIZES, "none", values.size_text),
     Setting("settle", values.days, _DAYS, "60", values.days_text),
     Setting("recheck", values.days, _DAYS, "1", values.days_text),
     Setting("verify", values.verification, "once or never", "once"),
@@ -117,7 +114,7 @@ SETTINGS: tuple[Setting, ...] = (
 )
 
 #: Where None is a value (no limit), so that "not given" needs a word of its own.
-_NONE_IS_A_VALUE = frozenset({"max_bytes", "rate", "cache_limit"})
+_NONE_IS_A_VALUE = frozenset({"max_bytes", "rate"})
 
 
 def resolve(
@@ -131,7 +128,6 @@ def resolve(
     rate: float | Unset | None = UNSET,
     jobs: int | None = None,
     lock_timeout: float | None = None,
-    cache_limit: int | str | Unset | None = UNSET,
     settle: float | timedelta | None = None,
     recheck: float | timedelta | None = None,
     verify: Literal["once", "never"] | None = None,
@@ -145,8 +141,8 @@ def resolve(
     source : str, optional
         The source that names the default archive; None for the first one there is.
     cache_dir, archive, storage_options, offline, max_bytes, rate, jobs, lock_timeout, \
-cache_limit, settle, recheck, verify, progress
-        See `Settings`; None is "not given", but for ``max_bytes``, ``rate`` and ``cache_limit``,
+settle, recheck, verify, progress
+        See `Settings`; None is "not given", but for ``max_bytes`` and ``rate``,
         where it lifts the limit.  ``settle`` and ``recheck`` are days or a timedelta.
     environ : mapping of str to str, optional
         The environment; that of the process by default.  Empty variables count as not set.
@@ -170,7 +166,6 @@ cache_limit, settle, recheck, verify, progress
         "rate": rate,
         "jobs": jobs,
         "lock_timeout": lock_timeout,
-        "cache_limit": cache_limit,
         "settle": settle,
         "recheck": recheck,
         "verify": verify,

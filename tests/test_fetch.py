@@ -6,17 +6,31 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import cloudpickle
+import msgspec
 import pytest
 
 import intake_cvpilot as cv
+from intake_cvpilot.assemble import Assembly
+from intake_cvpilot.cache.commit import commit
+from intake_cvpilot.cache.manifest import load
+from intake_cvpilot.fetch import run
+from intake_cvpilot.job import look, prepare
+from intake_cvpilot.listing import closing_archive
+from intake_cvpilot.partition import partitions
+from intake_cvpilot.progress import silent
 from intake_cvpilot.synthetic import write_archive
+from intake_cvpilot.workers import Pool
 
 if TYPE_CHECKING:
     from intake_cvpilot.progress import Event
@@ -295,3 +309,123 @@ def test_repair_finds_a_flipped_bit_and_rebuilds_only_what_is_damaged(where):
     report = days(**where, refresh=True)
     assert report.actions == {"fetched": 1, "relisted": 1}
     assert files(where["cache_dir"]) == whole
+
+
+def small_blocks(**options):
+    """A job whose days are several blocks each."""
+    job = prepare("wydot", "bsm", "2021-04-01", "2021-04-02", options)
+    return replace(job, block_bytes=20_000)
+
+
+def test_deleted_and_moved_objects_leave_the_other_blocks_alone(own, tmp_path):
+    run(small_blocks(**own))
+    before = files(own["cache_dir"])
+    assert sum("/01/messages-" in name for name in before) > 3
+    first, second = objects(own["archive"])[-2:]
+    first.unlink()
+    second.rename(second.with_name("renamed"))
+    report = run(small_blocks(refresh=True, **own)).report
+    assert report.counts.objects == len(objects(own["archive"])) + len(
+        objects(own["archive"], "2021/04/02")
+    )
+    fresh = {**own, "cache_dir": tmp_path / "fresh"}
+    assert run(small_blocks(**fresh)).report.counts == report.counts
+    after = files(own["cache_dir"])
+    assert files(fresh["cache_dir"]).items() <= after.items()
+    rebuilt = {n for n in after.keys() - before.keys() if fnmatch(n, "*/messages-*.parquet")}
+    assert 0 < len(rebuilt) <= 2
+
+
+def test_processes_and_one_process_give_the_same_files(own, tmp_path):
+    run(small_blocks(jobs=1, **own))
+    other = {**own, "cache_dir": tmp_path / "pool"}
+    job = small_blocks(**other)
+    views = [look(job, p, datetime.now(UTC)) for p in partitions(job.request)]
+    with closing_archive(job) as archive, Pool(3) as crew:
+        for view in views:
+            snapshot = archive.snapshot(view.partition.prefix)
+            Assembly(job, view.partition, None, archive, crew, silent).run(snapshot)
+    assert files(own["cache_dir"]) == files(other["cache_dir"])
+
+
+def test_a_killed_worker_fails_its_partition_and_the_next_call_goes_on(own):
+    job = small_blocks(**own)
+    (first, second) = partitions(job.request)
+    with closing_archive(job) as archive, Pool(1) as crew:
+        snapshot = archive.snapshot(first.prefix)
+
+        def kill(event: Event) -> None:
+            if event.kind == "read" and crew._executor._processes:
+                for pid in list(crew._executor._processes):
+                    os.kill(pid, signal.SIGKILL)
+
+        with pytest.raises(cv.CacheError, match="jobs=1"):
+            Assembly(job, first, None, archive, crew, kill).run(snapshot)
+        Assembly(job, first, None, archive, crew, silent).run(snapshot)
+        Assembly(job, second, None, archive, crew, silent).run(archive.snapshot(second.prefix))
+    assert cv.plan("wydot", "bsm", "2021-04-01", "2021-04-02", **own).states == {"current": 2}
+
+
+def test_a_day_that_changes_while_a_pool_builds_it_is_built_right(own, tmp_path):
+    job = small_blocks(**own)
+    (day, _) = partitions(job.request)
+    last = objects(own["archive"])[-1]
+    changed = []
+
+    def change(event: Event) -> None:
+        if event.kind == "read" and not changed:
+            changed.append(last.write_bytes(last.read_bytes() + b"\n"))
+
+    with closing_archive(job) as archive, Pool(2) as crew:
+        Assembly(job, day, None, archive, crew, change).run(archive.snapshot(day.prefix))
+    fresh = {**own, "cache_dir": tmp_path / "fresh"}
+    run(replace(prepare("wydot", "bsm", DAY, DAY, fresh), block_bytes=20_000))
+    assert files(own["cache_dir"]) == files(fresh["cache_dir"])
+
+
+def test_an_emptied_local_folder_does_not_replace_what_was_read(own):
+    days(**own)
+    shutil.rmtree(own["archive"] / "wydot/BSM/2021/04/01")
+    with pytest.warns(UserWarning, match="proves nothing"):
+        report = days(refresh=True, **own)
+    assert [p.status for p in report.partitions] == ["complete", "complete"]
+
+
+def test_a_listing_time_in_the_future_blocks_no_refresh(own):
+    days(**own)
+    layout = prepare("wydot", "bsm", DAY, DAY, own).layout
+    manifest = load(layout, "wydot/BSM/2021/04/01")
+    ahead = msgspec.structs.replace(manifest, listed_at=datetime.now(UTC) + timedelta(hours=1))
+    commit(layout, ahead, {})
+    late = objects(own["archive"])[0]
+    late.with_name("late").write_bytes(late.read_bytes())
+    assert days(refresh=True, **own).actions == {"fetched": 1, "relisted": 1}
+
+
+def test_an_unreachable_archive_is_given_up_after_a_few_partitions(tmp_path):
+    where = {
+        "archive": "s3://pilot",
+        "storage_options": {"endpoint_url": "http://127.0.0.1:9"},
+        "cache_dir": tmp_path / "cache",
+    }
+    with pytest.raises(cv.PartitionsFailedError) as caught:
+        cv.fetch("wydot", "bsm", "2021-01-01", "2021-04-30", **where)
+    causes = [str(cause) for cause in caught.value.failures.values()]
+    assert len(causes) == 120
+    assert sum("not tried" in cause for cause in causes) == 117
+
+
+def test_an_archive_without_any_object_for_the_range_is_told(own):
+    with pytest.warns(UserWarning, match="top folder"):
+        cv.fetch(
+            "wydot", "bsm", DAY, DAY, archive=own["archive"] / "wydot", cache_dir=own["cache_dir"]
+        )
+
+
+def test_the_package_survives_cloudpickle():
+    assert cloudpickle.loads(cloudpickle.dumps(cv)) is cv
+
+
+def test_an_option_of_another_word_is_refused(where):
+    with pytest.raises(cv.InvalidRequestError, match="'raise' or 'skip'"):
+        days(on_error="ignore", **where)

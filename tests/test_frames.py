@@ -140,6 +140,10 @@ def test_a_dataset_of_some_columns_has_those_and_what_filters_need(where, whole)
         ({"columns": "speed"}, r"columns=\['speed'\]"),
         ({"filters": [("sped", ">", 1)]}, "did you mean speed"),
         ({"filters": "speed > 1"}, "list of"),
+        ({"filters": [("speed", ">", "30")]}, "columns' types"),
+        ({"filters": [("event_time", ">", "2021-04-01T12:00")]}, "columns' types"),
+        ({"filters": [("transmission", "==", "FORWARD")]}, "forwardGears"),
+        ({"filters": pc.field("sped") > 1}, "sped"),
         ({"table": "frames"}, "it has: messages"),
         ({"outside": "maybe"}, "'drop' or 'keep'"),
         ({"index": "speed"}, "event_time"),
@@ -149,6 +153,23 @@ def test_a_dataset_of_some_columns_has_those_and_what_filters_need(where, whole)
 def test_what_cannot_be_asked_is_refused_before_any_io(tmp_path, options, message):
     with pytest.raises(cv.InvalidRequestError, match=message):
         cv.open_dask("wydot", "bsm", *DAYS, cache_dir=tmp_path, archive=tmp_path / "no", **options)
+
+
+def test_filters_on_names_and_instants_select_rows(where, whole):
+    noon = pd.Timestamp("2021-04-01T12:00Z")
+    for filters, wanted in (
+        ([("time_basis", "==", "generated")], len(whole)),
+        (
+            [("record_type", "in", ["bsmTx", "rxMsg"])],
+            whole["record_type"].isin(["bsmTx", "rxMsg"]).sum(),
+        ),
+        ([("event_time", ">=", noon.to_pydatetime())], (whole["event_time"] >= noon).sum()),
+        (
+            [[("speed", ">", 30.0)], [("speed", "<", 15.0)]],
+            ((whole["speed"] > 30) | (whole["speed"] < 15)).sum(),
+        ),
+    ):
+        assert len(cv.open_pandas("wydot", "bsm", *DAYS, filters=filters, **where)) == wanted
 
 
 def test_rows_outside_their_day_are_kept_apart(where, whole):

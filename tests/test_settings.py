@@ -31,7 +31,6 @@ CASES = [
     ("rate", "2.5", 2.5, None, None),
     ("jobs", "3", 3, 2, 2),
     ("lock_timeout", "5", 5.0, 0.5, 0.5),
-    ("cache_limit", "1TB", 10**12, None, None),
     ("settle", "30", timedelta(days=30), timedelta(hours=3), timedelta(hours=3)),
     ("recheck", "0.5", timedelta(hours=12), 2, timedelta(days=2)),
     ("verify", "never", "never", "once", "once"),
@@ -64,7 +63,7 @@ def test_defaults():
     assert settings.max_bytes == 50 * 10**9
     assert settings.rate == 10
     assert settings.offline is False
-    assert settings.jobs is settings.cache_limit is settings.progress is None
+    assert settings.jobs is settings.progress is None
     assert (settings.settle, settings.recheck) == (timedelta(days=60), timedelta(days=1))
 
 
@@ -80,7 +79,7 @@ def test_the_process_environment_is_read_when_asked_and_not_before(monkeypatch):
     assert resolve().rate is None
 
 
-@pytest.mark.parametrize("name", ["max_bytes", "rate", "cache_limit"])
+@pytest.mark.parametrize("name", ["max_bytes", "rate"])
 def test_none_lifts_a_limit_in_both_forms(name):
     assert getattr(resolve(environ={f"CVPILOT_{name.upper()}": "None"}), name) is None
     assert getattr(resolve(environ={f"CVPILOT_{name.upper()}": "7"}, **{name: None}), name) is None

@@ -40,6 +40,7 @@ def read_piece(
         columns=list(columns),
         filter=rows,
         schema=table.schema,
+        verify=piece.verify,
     )
     return read
 

@@ -56,7 +56,7 @@ def opened(
     )
     choose_index(chosen.table, options.get("index"))
     outcome = run(job, options.get("progress"))
-    found = pieces(job.layout, outcome.manifests, chosen)
+    found = pieces(job.layout, outcome.manifests, chosen, job.settings.verify)
     return Opened(chosen, tuple(found), outcome.report)
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from intake_cvpilot.errors import InvalidRequestError
@@ -53,6 +54,8 @@ class Piece:
     """Its partition."""
     file: File
     """Its entry in the manifest: name, hashes, bounds."""
+    verify: Literal["once", "never"] = "once"
+    """Whether its whole hash is checked, once in a process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,20 +160,37 @@ def instant(moment: datetime) -> pa.Scalar:
 
 
 def expression(filters: Any, table: Table) -> pc.Expression:
-    """Give the caller's filters as one Arrow expression over known columns."""
-    if isinstance(filters, pc.Expression):
-        return filters
+    """Give the caller's filters as one Arrow expression that the table's types can answer."""
     try:
-        conjunctions = filters if isinstance(filters[0], list) else [filters]
-        choose_columns(table, [name for terms in conjunctions for name, _, _ in terms])
-        return pq.filters_to_expression(filters)
+        if isinstance(filters, pc.Expression):
+            made = filters
+        else:
+            terms = [
+                term for part in filters for term in (part if isinstance(part, list) else [part])
+            ]
+            choose_columns(table, [name for name, _, _ in terms])
+            check_names(terms, table)
+            made = pq.filters_to_expression(filters)
+        ds.dataset(table.schema.empty_table()).to_table(filter=made, columns=[])
     except InvalidRequestError:
         raise
-    except (TypeError, ValueError, IndexError, KeyError) as error:
+    except (TypeError, ValueError, IndexError, KeyError, NotImplementedError) as error:
         raise InvalidRequestError(
-            "filters takes a pyarrow expression or a list of (column, op, value), for example "
-            f"[('speed', '>', 20.0)]: {error}"
+            "filters takes a pyarrow expression or a list of (column, op, value) with values of "
+            "the columns' types, for example [('speed', '>', 20.0), ('event_time', '>=', "
+            f"datetime(2021, 4, 1, tzinfo=UTC))]: {error}"
         ) from None
+    return made
+
+
+def check_names(terms: Iterable[tuple[str, str, Any]], table: Table) -> None:
+    """Refuse a name that a closed enumeration does not have: it would silently select nothing."""
+    for name, _, value in terms:
+        known = table.column(name).categories
+        asked = value if isinstance(value, (list, tuple, set)) else [value]
+        unknown = [word for word in asked if known is not None and word not in known]
+        if known is not None and unknown:
+            raise InvalidRequestError(f"{name} is never {unknown[0]!r}; it is: {', '.join(known)}")
 
 
 def choose_table(source: str, message_type: str, table: str | None) -> Table:
@@ -201,7 +221,12 @@ def choose_columns(table: Table, columns: Sequence[str] | None) -> list[str]:
     return wanted
 
 
-def pieces(layout: Layout, manifests: Iterable[Manifest], chosen: Selection) -> list[Piece]:
+def pieces(
+    layout: Layout,
+    manifests: Iterable[Manifest],
+    chosen: Selection,
+    verify: Literal["once", "never"] = "once",
+) -> list[Piece]:
     """Give the parts that can hold rows of a selection, in order of their first row.
 
     Parts without rows in the range are left out by the bounds in the manifest.  Parts of rows
@@ -209,7 +234,7 @@ def pieces(layout: Layout, manifests: Iterable[Manifest], chosen: Selection) -> 
     """
     roles = [chosen.table.name] + [f"{chosen.table.name}.outside"] * chosen.outside
     found = [
-        Piece(layout, manifest.key, file)
+        Piece(layout, manifest.key, file, verify)
         for manifest in manifests
         for file in manifest.files
         if file.role in roles and meets(file, chosen)
