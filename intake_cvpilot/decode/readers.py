@@ -77,11 +77,13 @@ def number(raw: Any) -> int | float:
     Raises
     ------
     Odd
-        ``missing`` or ``unreadable``.
+        ``missing``, ``unreadable`` or ``out_of_range``.
     """
     kind = type(raw)
-    if kind is int or kind is float:
+    if kind is float:
         return raw  # type: ignore[no-any-return]
+    if kind is int:
+        return _bounded(raw)
     if says_nothing(raw):
         raise Odd("missing")
     if kind is not str or not _NUMBER.fullmatch(raw):
@@ -93,6 +95,13 @@ def number(raw: Any) -> int | float:
         # Python refuses integers of more than 4,300 digits.
         raise Odd("out_of_range") from None
     if isinstance(value, float) and not math.isfinite(value):
+        raise Odd("out_of_range")
+    return _bounded(value)
+
+
+def _bounded(value: int | float) -> int | float:
+    """The number, unless it is an integer so large that arithmetic with doubles overflows."""
+    if isinstance(value, int) and value.bit_length() > 1000:
         raise Odd("out_of_range")
     return value
 

@@ -22,7 +22,11 @@ _LOOKS: Final = (
 _KEY: Final = re.compile(_LOOKS, re.IGNORECASE)
 # A quoted string (either kind of quotes, perhaps torn off at the end) or a bare word.
 _WORD: Final = re.compile(rb'"(?:[^"\\]|\\.)*"?|\'(?:[^\'\\]|\\.)*\'?|[\w.-]+', re.DOTALL)
-_AFTER_KEY: Final = re.compile(rb"\s*[:=>]\s*")
+# A key is a bare word where a torn string before it turned inside and outside round: then its
+# closing quote is still to come.
+_AFTER_KEY: Final = re.compile(rb"[\"']?\s*[:=>]\s*")
+# Finds every key above anywhere in text: what it does not find needs no closer look.
+_HINT: Final = re.compile(rb"user|pass|pwd|login|credential|secret|api|\\\\u", re.IGNORECASE)
 
 
 def is_secret(key: str) -> bool:
@@ -47,7 +51,7 @@ def redact_bytes(data: bytes) -> tuple[bytes, int]:
 
     Works on bytes that are no JSON: it goes by words, not by structure.
     """
-    if _KEY.search(data.decode("latin-1")) is None and b"\\u" not in data:
+    if _HINT.search(data) is None:
         return data, 0
     pieces: list[bytes] = []
     done = count = position = 0

@@ -39,6 +39,8 @@ def describe(table: Table) -> list[dict[str, Any]]:
 
 
 def _kind(column: Column) -> str:
+    if column.is_enum and column.categories is None:
+        return "open enum"  # names beyond those known: text in frames
     return "enum" if column.is_enum else type_text(column.type)
 
 
