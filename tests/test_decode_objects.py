@@ -196,11 +196,11 @@ def test_memory_is_bounded_for_any_repetition(unit):
     """Most of what is held are the bytes up to the limit, and marks where lines begin."""
     limit, block = 2**11, unit * (2**10 // len(unit))
     tracemalloc.start()
-    covered = sum(len(data) for _, _, data in objects((block for _ in range(200)), limit))
+    covered = sum(len(data) for _, _, data in objects((block for _ in range(60)), limit))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    spaces = 200 * sum(block.count(byte) for byte in SPACE)
-    assert 200 * len(block) - spaces <= covered <= 200 * len(block)
+    spaces = 60 * sum(block.count(byte) for byte in SPACE)
+    assert 60 * len(block) - spaces <= covered <= 60 * len(block)
     assert peak < 100 * limit
 
 
