@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -214,8 +215,14 @@ for looking in (cli_look.quality, cli_look.objects, cli_look.trace, cli_look.col
     cli.add_command(looking)
 
 
+def tell_warning(message: Warning | str, *_where: object) -> None:
+    """Print a warning as a message for people: where in this file it arose helps nobody."""
+    click.echo(f"warning: {message}", err=True)
+
+
 def main() -> None:
     """Run the command line."""
+    warnings.showwarning = tell_warning
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(encoding="utf-8")
     cli(prog_name="cvpilot")

@@ -51,6 +51,7 @@ def test_fetch_plan_status_and_path_as_json(archive, where, tmp_path, module):
     report = json.loads(fetched.stdout)
     assert report["counts"]["records"] == archive.records
     assert "2 partitions" in fetched.stderr  # the summary line
+    assert "\nwarning: 2 records do not lie" in f"\n{fetched.stderr}"
     status = json.loads(run("status", *where, "--json", module=module).stdout)
     assert [h["partitions"] for h in status["holdings"]] == [2]
     assert status["holdings"][0]["rows"] == report["counts"]["rows"]
