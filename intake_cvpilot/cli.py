@@ -215,7 +215,7 @@ for looking in (cli_look.quality, cli_look.objects, cli_look.trace, cli_look.col
     cli.add_command(looking)
 
 
-def tell_warning(message: Warning | str, *_where: object) -> None:
+def tell_warning(message: Warning | str, *_where: Any, **_how: Any) -> None:
     """Print a warning as a message for people: where in this file it arose helps nobody."""
     click.echo(f"warning: {message}", err=True)
 
