@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-# Machines are shared and noisy: how long an example takes says nothing.
-settings.register_profile("intake_cvpilot", deadline=None)
+# Machines are shared and noisy: how long an example takes says nothing.  CI tries the same examples
+# each time, so that it judges the change; a run by hand tries new ones.
+settings.register_profile("intake_cvpilot", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("intake_cvpilot")
 
 BUCKET = Path(__file__).resolve().parents[2] / "shared" / "bucket"
