@@ -31,6 +31,7 @@ def test_plain_keys(key: str) -> None:
     [
         '{"rsuPassword":"hunter2","a":1',
         '{"rsuPassword" : "hunter2"',
+        '{"rsu\\u0050\\u0061ssword":"hunter2"',
         '{"rsuPassword":"hunter2',
         '{"rsuPassword":"x\\"hunter2","a"',
         "{'rsuPassword': 'hunter2', 'a': 1}",

@@ -26,7 +26,7 @@ _WORD: Final = re.compile(rb'"(?:[^"\\]|\\.)*"?|\'(?:[^\'\\]|\\.)*\'?|[\w.-]+', 
 # closing quote is still to come.
 _AFTER_KEY: Final = re.compile(rb"[\"']?\s*[:=>]\s*")
 # Finds every key above anywhere in text: what it does not find needs no closer look.
-_HINT: Final = re.compile(rb"user|pass|pwd|login|credential|secret|api|\\\\u", re.IGNORECASE)
+_HINT: Final = re.compile(rb"user|pass|pwd|login|credential|secret|api|\\u", re.IGNORECASE)
 
 
 def is_secret(key: str) -> bool:
