@@ -139,8 +139,11 @@ def of_periods(periods: Sequence[str]) -> pc.Expression:
     NA holds the rows without a period too, so that each row lies in exactly one.  (Months and
     weekdays narrow by the folder: what is not asked for is not read at all.)
     """
-    found = pc.field(PERIOD).isin(list(periods))
-    return found | pc.field(PERIOD).is_null() if "NA" in periods else found
+    if "NA" not in periods:
+        return pc.field(PERIOD).isin(list(periods))
+    # Not "or is_null": pyarrow 18 takes that for never true where a row group has nulls only.
+    said = pc.coalesce(pc.field(PERIOD).cast(pa.string()), pa.scalar("NA"))
+    return said.isin(list(periods))
 
 
 def choose_index(table: Table, index: str | None) -> str | None:
