@@ -43,6 +43,13 @@ def test_plain_keys(key: str) -> None:
         "<rsuPassword>hunter2</rsuPassword>",
         '{"a":"\\u0022","rsuUsername":"hunter2","rsuPassword":"hunter2"}{',
         '"rsuPassword"\t:\r\n"hunter2"',
+        'torn","rsuPassword":"hunter2","a":"b"}',
+        'torn","a":{"rsuPassword": ["hunter2"]},"a":"b"}',
+        '{"a"\'{"b":1,"rsuPassword":"hunter2"}',
+        'it\'s torn","rsuPassword":"hunter2","a":"that\'s all"',
+        '{"rsuPassword:"hunter2","a":1}',
+        '{"user":"hunter2","a":1}',
+        '{"a":{},"Login":{"b":"hunter2"}}',
     ],
 )
 def test_raw_bytes_lose_the_value_and_keep_the_rest(written: str) -> None:
@@ -79,6 +86,12 @@ VALUES = st.recursive(
     ),
     max_leaves=10,
 )
+
+
+@pytest.mark.parametrize("key", SECRETS)
+def test_each_key_alone_in_raw_bytes(key: str) -> None:
+    shown, count = redact_bytes(f'{{"metadata":{{}},"{key}":"hunter2"}}'.encode())
+    assert (shown, count) == (f'{{"metadata":{{}},"{key}":"***"}}'.encode(), 1)
 
 
 @settings(deadline=None)

@@ -22,6 +22,10 @@ _LOOKS: Final = (
 _KEY: Final = re.compile(_LOOKS, re.IGNORECASE)
 # A quoted string (either kind of quotes, perhaps torn off at the end) or a bare word.
 _WORD: Final = re.compile(rb'"(?:[^"\\]|\\.)*"?|\'(?:[^\'\\]|\\.)*\'?|[\w.-]+', re.DOTALL)
+# The same where keys are looked for.  An apostrophe in a text must not hide what comes after it.
+_NAME: Final = re.compile(rb'"(?:[^"\\]|\\.)*"?|\'(?:[^\'"\\]|\\.)*\'|[\w.-]+', re.DOTALL)
+# A key that lost its closing quote ends with the quote that opens its value.
+_UNCLOSED: Final = re.compile(rb"([\w.-]+)\s*[:=>]\s*\"$")
 # A key is a bare word where a torn string before it turned inside and outside round: then its
 # closing quote is still to come.
 _AFTER_KEY: Final = re.compile(rb"[\"']?\s*[:=>]\s*")
@@ -55,17 +59,26 @@ def redact_bytes(data: bytes) -> tuple[bytes, int]:
         return data, 0
     pieces: list[bytes] = []
     done = count = position = 0
-    while found := _WORD.search(data, position):
+    while found := _NAME.search(data, position):
         position = found.end()
-        after = _AFTER_KEY.match(data, position)
-        if after is None or not is_secret(_text(found.group())):
+        start = _start_of_value(data, found)
+        if start is None:
             continue
-        start, end = after.end(), _end_of_value(data, after.end())
+        end = _end_of_value(data, start)
         if end > start:
             pieces += [data[done:start], b'"' + HIDDEN.encode() + b'"']
             done = position = end
             count += 1
     return (b"".join([*pieces, data[done:]]), count) if count else (data, 0)
+
+
+def _start_of_value(data: bytes, name: re.Match[bytes]) -> int | None:
+    """Where the value of a secret key begins; None when the name is no such key."""
+    after = _AFTER_KEY.match(data, name.end())
+    if after is not None and is_secret(_text(name.group())):
+        return after.end()
+    key = _UNCLOSED.search(data, max(name.start(), name.end() - 100), name.end())
+    return name.end() - 1 if key and is_secret(_text(key[1])) else None
 
 
 def _text(word: bytes) -> str:

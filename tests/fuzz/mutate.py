@@ -246,7 +246,7 @@ def _value(value: Any, rng: random.Random) -> Any:
     """A value in place of another, often a near one."""
     kind = rng.random()
     if kind < 0.3 and isinstance(value, (int, float)) and not isinstance(value, bool):
-        near = (value + 1, value - 1, -value, str(value), value / 2, value * 10)
+        near = (value + 1, value - 1, -value, str(value), value // 2, value * 10)
         return rng.choice(near) if abs(value) < 1e300 else 0
     if kind < 0.3 and isinstance(value, str):
         at = rng.randrange(len(value) + 1)
