@@ -7,8 +7,10 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 PYTEST_ARGS ?=
+SECONDS := 60
+INPUTS := 1000000
 
-.PHONY: help setup demo test check docs lowest clean
+.PHONY: help setup demo test check docs lowest fuzz million clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -56,7 +58,13 @@ lowest: $(VENV)/dev.stamp ## the tests on the lowest version of each direct depe
 	.venvs/lowest/bin/python .ci/floors.py
 	.venvs/lowest/bin/python -m pytest $(PYTEST_ARGS)
 
+fuzz: $(VENV)/dev.stamp ## look for bytes that crash or are miscounted, by coverage, for SECONDS=60
+	$(BIN)/python tests/fuzz/fuzz_decode.py --seconds $(SECONDS)
+
+million: $(VENV)/test.stamp ## the same with INPUTS=1000000 different altered records, without coverage
+	$(BIN)/python tests/fuzz/million.py --inputs $(INPUTS)
+
 clean: ## remove the environments and everything built
 	rm -rf $(VENV) .venvs build dist docs/_build docs/jupyter_execute docs/tables demo .coverage .coverage.* \
-		.mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+		.mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis fuzz-findings
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

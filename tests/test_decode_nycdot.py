@@ -208,8 +208,10 @@ def test_parameters_are_text_whatever_they_were(tmp_path: Path) -> None:
     }
 
 
-def test_passwords_are_replaced_in_lists_and_in_extra(tmp_path: Path) -> None:
+def test_passwords_are_replaced_in_parameters_lists_and_extra(tmp_path: Path) -> None:
     record = json.loads(sample("nycdot-event-1"))
+    record["eventHeader"]["parameters"] |= {"apiKey": "hunter2", "user": {"a": "hunter2"}}
+    record["eventHeader"]["parameters"] |= {"a": {"password": "hunter2"}}
     record["timList"][0]["rsuPassword"] = record["rsuPassword"] = "hunter2"
     rows, _ = built(json.dumps(record).encode(), tmp_path)
     assert "hunter2" not in repr(rows)

@@ -14,6 +14,7 @@ from typing import Any, Final
 from intake_cvpilot.decode.labels import fold
 from intake_cvpilot.decode.nothing import says_nothing
 from intake_cvpilot.decode.readers import Integer, Odd
+from intake_cvpilot.decode.redact import redact
 from intake_cvpilot.partition import PERIODS, WEEKDAYS
 
 __all__ = [
@@ -164,14 +165,14 @@ def group_kind(raw: Any) -> str:
 
 
 def parameters(raw: Any) -> list[tuple[str, str]]:
-    """Names and texts of ``parameters`` as published; what is no text as its JSON."""
+    """Names and texts of ``parameters``, secrets hidden; what is no text as its JSON."""
     if says_nothing(raw):
         raise Odd("missing")
     if type(raw) is not dict:
         raise Odd("unreadable")
     return [
         (name, value if type(value) is str else json.dumps(value, ensure_ascii=False))
-        for name, value in raw.items()
+        for name, value in redact(raw).items()
     ]
 
 

@@ -82,7 +82,7 @@ def _number(reader: Number, values: Sequence[Any], kinds: set[type]) -> Converte
     if missing:
         done.reasons["missing"] = missing
     x = plain.to_numpy(zero_copy_only=False)
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         ordinary = (x >= reader.low) & (x <= reader.high)
         for sentinel in reader.sentinels:
             if reader.low - reader.step <= sentinel <= reader.high + reader.step:

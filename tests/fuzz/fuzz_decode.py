@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
 """Coverage-guided fuzzing of the way from an object's bytes to the parts of a block.
 
-    python -m pip install atheris                           # once; not among the dependencies
     python tests/fuzz/fuzz_decode.py                        # 60 s over all sources and types
     python tests/fuzz/fuzz_decode.py --seconds 600 --source thea --type BSM
     python tests/fuzz/fuzz_decode.py --runs 500 --seed 7    # 500 objects of each; the same again
     python tests/fuzz/fuzz_decode.py --source wydot --type TIM --replay fuzz-findings/wydot-TIM-...
 
 An execution builds a block of one object, which holds up to 200 records that the mutator made of
-the samples and of objects that reached new code, and checks what `oracle.check` lists.  An *input*
-is a frame that is not blank; *distinct* ones are counted by a hash of their bytes.  Every input of
-an object goes through framing, parsing, shape, conversion and into a part or the quarantine.
+the samples, the real records and objects that reached new code, and checks what `oracle.check`
+lists.  An *input* is a frame that is not blank; *distinct* ones are counted by a hash of their
+bytes.  Every input of an object goes through framing, parsing, shape, conversion and into a part or
+the quarantine.
 
 Each source and type has a process of its own.  A finding is written, cut down, to --findings; fix
 it and keep the object as a regression test.
@@ -31,7 +31,6 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
-SAMPLES = HERE.parent / "samples"
 LARGEST = 640 * 1024
 """Bytes of an object."""
 ENOUGH = 10
@@ -99,7 +98,8 @@ def replay(pairs: list[tuple[str, str]], paths: list[Path]) -> int:
 
     for path in paths:
         for pair in pairs:
-            print(path, *pair, check(*pair, path.read_bytes(), again=True))
+            found = check(*pair, path.read_bytes(), again=True)
+            print(path, *pair, f"{found.records} records, {found.quarantined} quarantined")
     return 0
 
 
@@ -142,11 +142,10 @@ def fuzz(asked: argparse.Namespace) -> None:
 
         intake_cvpilot.decode.decoded()
         intake_cvpilot.tables.tables_for(asked.source, asked.message_type)
-    from mutate import alter_object, seed_lines
+    from mutate import alter_object
+    from seeds import seeds_for
 
-    names = f"{asked.source}*-{asked.message_type.lower()}-*.json"
-    records = [json.loads(path.read_text()) for path in sorted(SAMPLES.glob(names))]
-    seeds = seed_lines(records)
+    seeds = seeds_for(asked.source, asked.message_type)
     target = Target(asked, begun)
     with tempfile.TemporaryDirectory() as corpus:
         for number, seed in enumerate(seeds):

@@ -6,6 +6,7 @@ import base64
 import datetime as dt
 import json
 import re
+import warnings
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,8 @@ __all__ = ["FOLDERS", "Finding", "Outcome", "check"]
 FOLDERS = {
     ("wydot", "BSM"): "wydot/BSM/2020/03/01/12",
     ("wydot", "TIM"): "wydot/TIM/2020/03/01/12",
+    ("wydot_backup", "BSM"): "wydot_backup/BSM/2020/03/01/12",
+    ("wydot_backup", "TIM"): "wydot_backup/TIM/2020/03/01/12",
     ("thea", "BSM"): "thea/BSM/2019/11/03/01",
     ("thea", "SPAT"): "thea/SPAT/2019/11/03/01",
     ("thea", "TIM"): "thea/TIM/2019/03/10/02",
@@ -95,7 +98,9 @@ def check(source: str, message_type: str, content: bytes, *, again: bool = False
             (unit,),
             Path(place) / "out",
         )
-        result = build_block(task)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # a user would see it and could do nothing about it
+            result = build_block(task)
         found = _Found(source, message_type, task, result, content)
         found.counts()
         found.files()
@@ -196,14 +201,21 @@ class _Found:
             self._leaked([f[2] for f in self.frames if f[1] == entry["offset"]])
 
     def _leaked(self, data: list[Any]) -> None:
-        """The mark was seen: a finding if it stood only where it has to be hidden."""
+        """The mark was seen: a finding if it stood only where it has to be hidden.
+
+        Several objects may stand on a line; it is then one of them.
+        """
+        hidden = False
         for frame in data:
             try:
                 value = json.loads(frame, object_pairs_hook=_Pairs)
             except (ValueError, RecursionError):
-                continue
-            if not _open_mark(value):
-                raise Finding("a secret that stood below its key is shown")
+                return
+            if _open_mark(value):
+                return
+            hidden = True
+        if hidden:
+            raise Finding("a secret that stood below its key is shown")
 
     def outcome(self) -> Outcome:
         (unit,) = self.result.units
