@@ -9,8 +9,9 @@ BIN    := $(VENV)/bin
 PYTEST_ARGS ?=
 SECONDS := 60
 INPUTS := 1000000
+BENCH_ARGS  ?=
 
-.PHONY: help setup demo test check docs lowest fuzz million clean
+.PHONY: help setup demo test check docs bench lowest fuzz million clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -33,6 +34,10 @@ $(VENV)/dev.stamp: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	@touch $@ $(VENV)/test.stamp $(VENV)/demo.stamp
 
+$(VENV)/bench.stamp: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable '.[bench]'
+	@touch $@ $(VENV)/demo.stamp
+
 setup: $(VENV)/dev.stamp ## the environment with everything for development, in .venv
 
 demo: $(VENV)/demo.stamp ## set up, write a small synthetic archive and open it: no network, nothing to configure
@@ -51,6 +56,9 @@ check: $(VENV)/dev.stamp ## ruff, format, mypy --strict, layers, pip check
 docs: $(VENV)/dev.stamp ## the pages, in docs/_build/html
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
 	@echo "docs/_build/html/index.html"
+
+bench: $(VENV)/bench.stamp ## ratios to the bare tools on synthetic days, into benchmarks/results; ARGS in BENCH_ARGS
+	$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
 lowest: $(VENV)/dev.stamp ## the tests on the lowest version of each direct dependency
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venvs/lowest
