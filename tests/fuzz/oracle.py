@@ -38,7 +38,7 @@ FOLDERS = {
     ("nycdot", "EVENT"): "nycdot/EVENT/2021/05/TUE/PM",
 }
 """A folder of objects of each source and type; its hour is one that a clock change makes odd."""
-_ASSIGNED = re.compile(rb"(?P<key>[\w-]+)[\"']?\s*[:=]\s*[\"']?" + MARK.encode())
+_ASSIGNED = re.compile(rb"(?P<key>[\w.-]+)[\"']?\s*[:=]\s*[\"']?" + MARK.encode())
 _SPACE = b" \t\n\r\v\f"
 
 
