@@ -379,6 +379,18 @@ def test_a_radius_without_a_unit_stays() -> None:
     assert '"circle":{"radius":15}' in row["extra"]
 
 
+def test_the_circle_of_an_old_region_is_a_circle() -> None:
+    of = record()
+    center = {"lat": 410000000, "long": -1050000000}
+    circle = {"center": center, "radius": 10, "units": {"meter": None}}
+    region(of)["description"] = {"oldRegion": {"area": {"circle": circle}}}
+    (row,) = rows_of(of)
+    assert row["geometry"] == "circle"
+    place = row["circle_latitude"], row["circle_longitude"], row["circle_radius"]
+    assert place == (41.0, -105.0, 10.0)
+    assert (row["path"], row["extra"]) == (None, None)
+
+
 def test_nodes_behind_an_unknown_one_stay_and_are_counted() -> None:
     of = record()
     nodes = [

@@ -76,7 +76,8 @@ def area(description: Any, start: Point | None) -> Area:
     if "path" in holder:
         return Area("path", _path(lone(holder["path"]), start))
     old = lone(holder.get("oldRegion"))
-    if type(old) is dict:
+    # Its circle, if it is one, has been put beside other circles.
+    if type(old) is dict and ("geometry" not in holder or speaks(old.get("area"))):
         return _old(lone(old.get("area")), start)
     if "geometry" in holder:
         return Area("circle")
