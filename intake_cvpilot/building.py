@@ -91,7 +91,7 @@ class Building:
             for got in arriving:
                 unit = got.unit
                 self.places[unit] = staging.adopt(
-                    self.layout, self.key, got.path, unit.key, unit.size, unit.etag, got.sha256
+                    self.layout, self.key, got.path, unit.key, unit.size, unit.etag, got.digest
                 )
                 self.progress(Event("read", self.key, done=unit.size))
                 name = owner[unit]

@@ -64,7 +64,7 @@ def fetched(archive, folder):
     found = {}
     for received in archive.read(archive.snapshot(DAY).units, folder):
         body = received.path.read_bytes()
-        assert received.sha256 == hashlib.sha256(body).hexdigest()
+        assert received.digest == hashlib.sha256(body).hexdigest()
         found[received.unit.key] = body
     return found
 

@@ -31,11 +31,22 @@ def layout(tmp_path) -> Layout:
     return Layout(tmp_path / "cache", PUBLIC)
 
 
-def receive(layout: Layout, data: bytes, unit: str = UNIT, etag: str | None = "e1") -> Path:
+def receive(
+    layout: Layout, data: bytes, unit: str = UNIT, etag: str | None = "e1", kind: str = "sha256"
+) -> Path:
     received = staging.incoming(layout, KEY) / f"some-name-{time.monotonic_ns()}"
     received.write_bytes(data)
-    sha256 = hashlib.sha256(data).hexdigest()
-    return staging.adopt(layout, KEY, received, unit, len(data), etag, sha256)
+    digest = hashlib.new(kind, data).hexdigest()
+    return staging.adopt(layout, KEY, received, unit, len(data), etag, digest)
+
+
+@pytest.mark.parametrize("kind", ["md5", "sha256"])
+def test_a_unit_is_held_against_the_hash_in_its_name(layout, kind):
+    path = receive(layout, b"one line\n", kind=kind)
+    assert staging.find(layout, KEY, UNIT, 9, "e1") == path
+    path.write_bytes(b"one lime\n")
+    assert staging.find(layout, KEY, UNIT, 9, "e1") is None
+    assert not path.exists()
 
 
 def test_an_adopted_unit_is_found_by_what_the_listing_says(layout):

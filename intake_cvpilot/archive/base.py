@@ -69,8 +69,9 @@ class Received:
     """The unit, as listed."""
     path: Path
     """A temporary file in the folder given to ``read``; the caller owns it now."""
-    sha256: str
-    """SHA-256 (hex) of the file's content."""
+    digest: str
+    """Hash (hex) of the file's content: its MD5 where the listing's ETag is one and was checked,
+    else its SHA-256."""
 
 
 @dataclass(slots=True)

@@ -135,7 +135,7 @@ class S3Archive:
         deadline = time.monotonic() + seconds
         self._meter.asked()
         try:
-            with path.open("xb") as file:
+            with path.open("xb", buffering=0) as file:  # pieces are large: a second copy is waste
                 transfer = Transfer(unit, file, self._meter, what)
 
                 def attempt() -> None:

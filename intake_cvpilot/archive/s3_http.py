@@ -42,7 +42,7 @@ __all__ = ["Answer", "S3Http"]
 
 _DEFAULT_REGION = "us-east-1"
 _ERROR_BODY = 64 * 1024  # bytes of a refusal that are looked at
-_CHUNK = 256 * 1024
+_CHUNK = 128 * 1024
 _TOKEN = re.compile(r"(?<=x-amz-security-token:)\S+")
 
 

@@ -52,9 +52,14 @@ class Transfer:
         self._file = file
         self._meter = meter
         self._what = what
+        self._begin()
+
+    def _begin(self) -> None:
         self._arrived = 0
-        self._sha256 = hashlib.sha256()
-        self._md5 = hashlib.md5(usedforsecurity=False)
+        # One hash is enough: the listing's MD5 where it has one, else one of our own.
+        self._hash = (
+            hashlib.md5(usedforsecurity=False) if is_md5(self._unit.etag) else hashlib.sha256()
+        )
 
     def headers(self) -> dict[str, str]:
         """Give what the next request has to say: only this object, and only what lacks."""
@@ -121,31 +126,33 @@ class Transfer:
             self.restart()  # the range was ignored: this is the beginning again
         size = self._unit.size
         for piece in answer.pieces():
-            self._file.write(piece)
-            self._sha256.update(piece)
-            self._md5.update(piece)
+            self._store(piece)
+            self._hash.update(piece)
             self._arrived += len(piece)
             if self._arrived > size:
                 self.restart()
                 raise TransientError(f"the body is longer than the {size} bytes listed")
         if self._arrived < size:
             raise TransientError(f"the body ended after {self._arrived} of {size} bytes")
-        if _has_md5(self._unit.etag, answer.headers) and self._md5.hexdigest() != self._unit.etag:
+        if _has_md5(self._unit.etag, answer.headers) and self._hash.hexdigest() != self._unit.etag:
             self.restart()
             raise TransientError("the content does not have the MD5 that its ETag says")
+
+    def _store(self, piece: bytes) -> None:
+        rest = memoryview(piece)
+        while rest:  # an unbuffered file may take less than it is given, on a disk that fills up
+            rest = rest[self._file.write(rest) :]
 
     def restart(self) -> None:
         """Throw away what has arrived."""
         self._meter.wasted(self._arrived)
         self._file.seek(0)
         self._file.truncate()
-        self._arrived = 0
-        self._sha256 = hashlib.sha256()
-        self._md5 = hashlib.md5(usedforsecurity=False)
+        self._begin()
 
     def received(self, path: Path) -> Received:
         """Give the result: all of it is there."""
-        return Received(self._unit, path, self._sha256.hexdigest())
+        return Received(self._unit, path, self._hash.hexdigest())
 
 
 def _has_md5(etag: str | None, headers: Mapping[str, str]) -> bool:

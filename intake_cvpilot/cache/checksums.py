@@ -69,7 +69,7 @@ def footer_of(file: FileIO) -> str:
     return hashlib.sha256(file.read(length + 8)).hexdigest()
 
 
-def is_whole(file: FileIO, size: int, sha256: str, *, again: bool = False) -> bool:
+def is_whole(file: FileIO, size: int, digest: str, *, again: bool = False) -> bool:
     """Say whether an open file has this size and this content.
 
     The content is hashed once in a process, and again when the file's size, inode, mtime or ctime
@@ -81,8 +81,8 @@ def is_whole(file: FileIO, size: int, sha256: str, *, again: bool = False) -> bo
         Opened with `open_plain`.
     size : int
         Expected bytes.
-    sha256 : str
-        Expected hash (hex).
+    digest : str
+        Expected hash (hex): a SHA-256, or an MD5 by its length.
     again : bool
         Hash it even if this process has done so.
     """
@@ -90,12 +90,12 @@ def is_whole(file: FileIO, size: int, sha256: str, *, again: bool = False) -> bo
     if before[2] != size:
         return False
     found = None if again else _seen.get(before)
-    if found is None:
+    if found is None or len(found) != len(digest):
         file.seek(0)
-        found = hashlib.file_digest(file, "sha256").hexdigest()
+        found = hashlib.file_digest(file, "md5" if len(digest) == 32 else "sha256").hexdigest()
         if _known_as(file) == before and time.time_ns() - max(before[3:]) > _TICK_NS:
             _seen[before] = found
-    return found == sha256
+    return found == digest
 
 
 def _known_as(file: FileIO) -> tuple[int, int, int, int, int]:

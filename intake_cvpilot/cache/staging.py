@@ -40,7 +40,7 @@ __all__ = [
 ]
 
 _RESULT = "result.json"
-_UNIT = re.compile(r"([0-9a-f]{32})-([0-9a-f]{64})")
+_UNIT = re.compile(r"([0-9a-f]{32})-([0-9a-f]{32}|[0-9a-f]{64})")  # MD5 or SHA-256
 _FILE = re.compile(r"[a-z][a-z0-9_]{0,31}(\.outside)?-[0-9a-f]{16}\.(parquet|ndjson)")
 _BLOCK = re.compile(r"[0-9a-zA-Z][0-9a-zA-Z_-]{0,127}")
 
@@ -73,7 +73,7 @@ def adopt(
     unit_key: str,
     size: int,
     etag: str | None,
-    sha256: str,
+    digest: str,
 ) -> Path:
     """Move a received, verified unit to the name under which any process finds it.
 
@@ -85,15 +85,15 @@ def adopt(
         The file; it is moved.
     unit_key, size, etag : str, int, str or None
         The unit as the archive listed it.
-    sha256 : str
-        Hash (hex) of the file's content.
+    digest : str
+        MD5 or SHA-256 (hex) of the file's content.
 
     Raises
     ------
     SpaceError, CacheError
         It could not be moved.
     """
-    target = _folder(layout, key, "units") / f"{_unit_id(unit_key, size, etag)}-{sha256}"
+    target = _folder(layout, key, "units") / f"{_unit_id(unit_key, size, etag)}-{digest}"
     try:
         try:
             received.rename(target)
@@ -146,11 +146,11 @@ def _names(layout: Layout, key: str, below: str) -> list[str]:
         return []
 
 
-def _whole(path: Path, size: int, sha256: str) -> bool:
+def _whole(path: Path, size: int, digest: str) -> bool:
     """Say whether a staged file is what it should be; remove it when it is not."""
     try:
         with open_plain(path) as file:
-            if is_whole(file, size, sha256):
+            if is_whole(file, size, digest):
                 return True
     except OSError:
         pass
