@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +52,8 @@ OBJECTS = pa.schema(
 )
 """The units of a partition: what the archive listed, and what became of their lines."""
 
+_PLAIN = attrgetter(*(name for name in Counts.__slots__ if name != "rows"))
+
 COUNTED = ("lines", "records", "blank", "quarantined")
 """The counts of a unit."""
 
@@ -58,8 +61,8 @@ COUNTED = ("lines", "records", "blank", "quarantined")
 def contents(manifest: Manifest) -> Counts:
     """Give a committed partition's counts."""
     tally = manifest.counts
-    plain = {name: getattr(tally, name) for name in Counts.__slots__ if name != "rows"}
-    return Counts(**plain, rows=sum(tally.rows.values()))
+    counts: tuple[int, ...] = (*_PLAIN(tally), sum(tally.rows.values()))
+    return Counts(*counts)
 
 
 def quality(manifest: Manifest) -> dict[str, Any]:

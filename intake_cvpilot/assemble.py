@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,7 @@ __all__ = ["Assembly", "options_hash"]
 MOST_LISTINGS = 3
 
 
+@cache
 def options_hash() -> str:
     """Hash the options that change rows; there are none yet (never codec or level)."""
     return hashlib.sha256(b"{}").hexdigest()[:16]

@@ -6,13 +6,13 @@ import inspect
 import warnings
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Literal, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from intake.source.base import DataSource, Schema
 
 from intake_cvpilot.asked import Asked, ask
 from intake_cvpilot.errors import PartitionsFailedError
-from intake_cvpilot.options import FrameOptions, with_options
+from intake_cvpilot.options import DaskOptions, with_options
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,11 +35,9 @@ warnings.filterwarnings(
 )
 
 
-class SourceOptions(FrameOptions, total=False):
+class SourceOptions(DaskOptions, total=False):
     """Keyword arguments of a catalog entry and of ``intake.open_cvpilot``."""
 
-    index: Literal["event_time"] | None
-    """Column to set as the index, with known divisions; None (default) for a RangeIndex."""
     metadata: Mapping[str, Any] | None
     """What a catalog says of the entry; it changes nothing in the rows."""
 
@@ -216,10 +214,9 @@ class CVPilotSource(DataSource):  # type: ignore[misc]  # intake has no types
         dask.dataframe.DataFrame
             Rows of the range in order of time, SI units, UTC; dtypes as in `discover`.
         """
-        from intake_cvpilot.frames.dask import to_dask
+        from intake_cvpilot.frames.open import as_dask
 
-        found = self._open()
-        self._frame = to_dask(found.pieces, found.selection, index=self._asked.plain.get("index"))
+        self._frame = as_dask(self._open(), self._asked.plain)
         self.npartitions = self._frame.npartitions
         return self._frame
 

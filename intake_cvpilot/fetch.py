@@ -16,7 +16,8 @@ from intake_cvpilot.assemble import Assembly
 from intake_cvpilot.bars import showing
 from intake_cvpilot.cache.commit import superseded
 from intake_cvpilot.cache.staging import sweep
-from intake_cvpilot.cache.usage import touch
+from intake_cvpilot.cache.usage import touch_all
+from intake_cvpilot.collector import held_back
 from intake_cvpilot.decode import shapes_for
 from intake_cvpilot.errors import (
     CVPilotError,
@@ -95,7 +96,8 @@ def fetch(
 def run(job: Job, wish: Progress | bool | None = None) -> Outcome:  # noqa: FBT001 - as given
     """Do the whole way for a job."""
     began = time.monotonic()
-    views = [look(job, p, datetime.now(UTC)) for p in partitions(job.request)]
+    with held_back():
+        views = [look(job, p, datetime.now(UTC)) for p in partitions(job.request)]
     needed = [view for view in views if needs_archive(job, view)]
     fetched: dict[str, Manifest] = {}
     failures: dict[str, Exception] = {
@@ -118,9 +120,11 @@ def run(job: Job, wish: Progress | bool | None = None) -> Outcome:  # noqa: FBT0
                 for view in views:
                     superseded(job.layout, view.partition.key, datetime.now(UTC))
                 work(job, archive, needed, listing, fetched, failures, progress)
+        with held_back():
+            became_of = tuple(became(view, fetched, failures) for view in views)
         report = Report(
             **named(job),
-            partitions=tuple(became(view, fetched, failures) for view in views),
+            partitions=became_of,
             requests=traffic.requests,
             retries=traffic.retries,
             bytes_read=traffic.bytes,
@@ -136,8 +140,7 @@ def run(job: Job, wish: Progress | bool | None = None) -> Outcome:  # noqa: FBT0
         for view in views
         if (manifest := fetched.get(view.partition.key) or usable(view)) is not None
     )
-    for manifest in manifests:
-        touch(job.layout, manifest.key)
+    touch_all(job.layout, (manifest.key for manifest in manifests))
     remark(report, fetched.values())
     return Outcome(report, manifests)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from zoneinfo import ZoneInfo, available_timezones
 
 from intake_cvpilot.errors import InvalidRequestError
@@ -181,6 +181,7 @@ def instant(moment: datetime, where: ZoneInfo) -> datetime:
     )
 
 
+@lru_cache(maxsize=8192)
 def first_instant(day: date, where: ZoneInfo) -> datetime:
     """Give the first instant of a day in a zone: not always midnight, and midnight can be twice.
 

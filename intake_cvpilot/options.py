@@ -13,7 +13,16 @@ from intake_cvpilot.errors import InvalidRequestError
 if TYPE_CHECKING:
     from intake_cvpilot.progress import Progress
 
-__all__ = ["UNSET", "CacheOptions", "FrameOptions", "Options", "Unset", "with_options"]
+__all__ = [
+    "UNSET",
+    "CacheOptions",
+    "DaskOptions",
+    "FrameOptions",
+    "IndexOptions",
+    "Options",
+    "Unset",
+    "with_options",
+]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -86,6 +95,22 @@ class FrameOptions(Options, total=False):
     """Exact repeats of another row (``is_repeat``): keep (default) or drop."""
 
 
+class IndexOptions(FrameOptions, total=False):
+    """Keyword arguments of the openers that give pandas or dask frames."""
+
+    index: Literal["event_time"] | None
+    """Column to set as the index: sorted over the whole range, in dask with known divisions;
+    None (default) for a RangeIndex."""
+
+
+class DaskOptions(IndexOptions, total=False):
+    """Keyword arguments of the opener that gives dask frames."""
+
+    partition: Literal["part", "day", "auto"]
+    """What makes a partition of the frame: a part, some hours of a day (default); a day (nycdot:
+    a weekday of a month); or neighbouring parts of about 128 MB in memory with all columns."""
+
+
 #: Defaults shown in the signatures; everything else defaults to None.
 DEFAULTS: Mapping[str, Any] = {
     "timezone": "UTC",
@@ -95,6 +120,7 @@ DEFAULTS: Mapping[str, Any] = {
     "on_error": "raise",
     "outside": "drop",
     "repeats": "keep",
+    "partition": "part",
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
+from operator import attrgetter
 from typing import Any, Literal
 
 from intake_cvpilot.lateness import Lateness
@@ -63,7 +64,10 @@ class Counts:
 
     def values(self) -> tuple[int, ...]:
         """Give the counts in the order of the fields."""
-        return tuple(getattr(self, name) for name in self.__slots__)
+        return _VALUES(self)
+
+
+_VALUES: Callable[[Counts], tuple[int, ...]] = attrgetter(*Counts.__slots__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +211,8 @@ class Report:
     @property
     def counts(self) -> Counts:
         """The sum over all partitions."""
-        return sum((p.counts for p in self.partitions), Counts())
+        columns = zip(*(p.counts.values() for p in self.partitions), strict=True)
+        return Counts(*map(sum, columns))
 
     @property
     def actions(self) -> Mapping[str, int]:

@@ -218,6 +218,18 @@ def test_use_is_the_mtime_of_a_file_outside_the_partition(layout):
     assert not layout.folder(KEY).exists()
 
 
+def test_the_use_of_many_is_noted_and_what_is_no_file_stops_no_other(layout):
+    layout.root.mkdir()
+    keys = [f"wydot/BSM/2021/{month:02}/{day:02}" for month in (4, 5) for day in (1, 2, 3)]
+    layout.used(keys[1]).mkdir(parents=True)
+    usage.touch_all(layout, keys)
+    for key in keys:
+        os.utime(layout.used(key), (0, 0))
+    usage.touch_all(layout, keys)
+    for key in keys:
+        assert datetime.now(UTC) - usage.last_used(layout, key) < timedelta(hours=1), key
+
+
 def test_use_behind_a_link_is_not_noted(layout, tmp_path):
     layout.root.mkdir()
     (layout.root / ".used").symlink_to(tmp_path)

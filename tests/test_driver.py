@@ -506,6 +506,12 @@ def test_read_partition_opens_by_itself_and_with_closes(both_days) -> None:
     assert source._frame is None
 
 
+def test_a_partition_of_the_frame_may_be_a_day(both_days) -> None:
+    source = both_days(partition="day", columns=["speed"])
+    assert source.to_dask().npartitions == source.npartitions == 2
+    assert both_days(partition="auto").to_dask().npartitions == 1
+
+
 def test_columns_filters_index_and_instants_reach_the_rows(both_days) -> None:
     narrow = both_days(
         start="2021-04-01T06:00",

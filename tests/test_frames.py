@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import shutil
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import intake_cvpilot as cv
+from intake_cvpilot.cache.layout import Layout
+from intake_cvpilot.cache.manifest import File
 from intake_cvpilot.frames.dtypes import frame_meta
+from intake_cvpilot.frames.groups import IN_MEMORY, TARGET, grouped
+from intake_cvpilot.frames.select import Piece
 from intake_cvpilot.synthetic import write_archive
 
 DAYS = ("2021-04-01", "2021-04-02")
@@ -101,6 +106,50 @@ def test_an_index_sorts_over_all_partitions_with_known_divisions(where, whole):
     assert len(noon) == (whole["event_time"].dt.floor("h") == pd.Timestamp("2021-04-01T12Z")).sum()
 
 
+@pytest.mark.parametrize("index", [None, "event_time"])
+def test_a_partition_of_the_frame_is_a_part_a_day_or_about_128_mb(where, whole, index):
+    def cut(**option):
+        return cv.open_dask("wydot", "bsm", *DAYS, index=index, outside="keep", **option, **where)
+
+    parts, days, auto = cut(), cut(partition="day"), cut(partition="auto")
+    assert days.npartitions == 2
+    assert auto.npartitions == 1  # two small days
+    assert len({parts._name, days._name, auto._name}) == (3 if parts.npartitions > 2 else 2)
+    rows = [frame.compute()["line"].tolist() for frame in (parts, days, auto)]
+    assert rows[0] == rows[1] == rows[2]
+    assert days.known_divisions == auto.known_divisions == (index is not None)
+
+
+@given(st.lists(st.integers(0, 60_000_000), max_size=30))
+def test_neighbouring_parts_are_joined_up_to_the_target_and_none_is_lost(sizes):
+    pieces = [
+        Piece(
+            layout=Layout(Path("cache"), "memory"),
+            key=f"wydot/BSM/2021/04/{1 + number // 4:02}",
+            file=File(f"messages-{number}", "", size, 1, str(number)),
+        )
+        for number, size in enumerate(sizes)
+    ]
+    made = grouped([(piece,) for piece in pieces], "auto")
+    assert [piece for group in made for piece in group] == pieces
+    memory = [IN_MEMORY * sum(piece.file.bytes for piece in group) for group in made]
+    assert all(m <= TARGET or len(g) == 1 for m, g in zip(memory, made, strict=True))
+    after = [IN_MEMORY * group[0].file.bytes for group in made[1:]]
+    assert all(m + n > TARGET for m, n in zip(memory, after, strict=False))
+    days = grouped([(piece,) for piece in pieces], "day")
+    assert [{p.key for p in group} for group in days] == [
+        {key} for key in dict.fromkeys(piece.key for piece in pieces)
+    ]
+
+
+def test_a_frame_is_named_by_its_parts_and_the_same_parts_give_the_same_name(where):
+    names = [
+        cv.open_dask("wydot", "bsm", *days, **where)._name
+        for days in (DAYS, DAYS, (DAYS[0], DAYS[0]))
+    ]
+    assert names[0] == names[1] != names[2]
+
+
 def test_columns_come_in_the_order_asked_for_and_only_they_are_read(where):
     frame = cv.open_dask("wydot", "bsm", *DAYS, columns=["speed", "event_time"], **where)
     assert list(frame.columns) == ["speed", "event_time"]
@@ -147,6 +196,7 @@ def test_a_dataset_of_some_columns_has_those_and_what_filters_need(where, whole)
         ({"table": "frames"}, "it has: messages"),
         ({"outside": "maybe"}, "'drop' or 'keep'"),
         ({"index": "speed"}, "event_time"),
+        ({"partition": "hour"}, "'part', 'day' or 'auto'"),
         ({"colums": ["speed"]}, "does not take colums"),
     ],
 )

@@ -17,9 +17,8 @@ from numpydoc.validate import validate
 
 import intake_cvpilot
 from intake_cvpilot.demo import write_archive
-from intake_cvpilot.frames.open import IndexOptions
 from intake_cvpilot.lineage import TraceOptions
-from intake_cvpilot.options import CacheOptions, FrameOptions, Options
+from intake_cvpilot.options import CacheOptions, DaskOptions, FrameOptions, IndexOptions, Options
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "intake_cvpilot"
@@ -112,7 +111,7 @@ def test_docstrings_are_numpydoc(name: str) -> None:
     if name in VALUES:  # the fields have a sentence each
         spared |= {"EX01", "PR01"}
     # These are documented where they are declared.
-    options = {*IndexOptions.__annotations__, *TraceOptions.__annotations__, "**options"}
+    options = {*DaskOptions.__annotations__, *TraceOptions.__annotations__, "**options"}
     for code, message in validate(f"intake_cvpilot.{name}")["errors"]:
         if code in {"PR01", "PR02"} and set(re.findall(r"'([*\w]+)'", message)) <= options:
             continue
@@ -120,7 +119,7 @@ def test_docstrings_are_numpydoc(name: str) -> None:
 
 
 def test_each_option_has_a_sentence() -> None:
-    for kind in (CacheOptions, Options, FrameOptions, IndexOptions, TraceOptions):
+    for kind in (CacheOptions, Options, FrameOptions, IndexOptions, DaskOptions, TraceOptions):
         tree = ast.parse(inspect.getsource(kind)).body[0]
         sentences = [node for node in tree.body if isinstance(node, ast.Expr)][1:]
         assert len(sentences) == len(

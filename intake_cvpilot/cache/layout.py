@@ -21,6 +21,7 @@ import json
 import re
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from intake_cvpilot.cache.folders import make_root, storage_error, write_whole
@@ -63,9 +64,7 @@ class Layout:
     @property
     def tree(self) -> str:
         """Name of the folder that holds this archive's partitions."""
-        if self.identity == PUBLIC:
-            return "v1"
-        return f"v1@{hashlib.sha256(self.identity.encode()).hexdigest()[:16]}"
+        return _tree(self.identity)
 
     def parts(self, key: str) -> tuple[str, ...]:
         """Give the names of the folders from the root down to a partition.
@@ -97,6 +96,13 @@ class Layout:
     def used(self, key: str) -> Path:
         """Give the path of the file whose mtime is a partition's last use."""
         return self.root.joinpath(".used", *self.parts(key))
+
+
+@lru_cache(maxsize=16)
+def _tree(identity: str) -> str:
+    if identity == PUBLIC:
+        return "v1"
+    return f"v1@{hashlib.sha256(identity.encode()).hexdigest()[:16]}"
 
 
 def check_key(key: str) -> str:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
-import os
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -22,7 +21,8 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from intake_cvpilot.cache.checksums import open_plain
+from intake_cvpilot.cache.checksums import read_plain
+from intake_cvpilot.cache.entries import File, Tally, misnamed
 from intake_cvpilot.cache.folders import refuse_links
 from intake_cvpilot.cache.layout import MANIFEST, Layout, check_key, repair_command
 from intake_cvpilot.cache.schema import check, contradiction
@@ -45,55 +45,6 @@ FORMAT = 1
 
 #: A manifest is some kilobytes; what is larger than this is not read.
 _LARGEST = 64 * 2**20
-
-_Count = Annotated[int, msgspec.Meta(ge=0)]
-_NAME = re.compile(r"[a-z][a-z0-9_]{0,31}(\.outside)?-[0-9a-f]{16}\.(parquet|ndjson)")
-
-
-class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
-    """One immutable file of a partition."""
-
-    role: str
-    """``objects``, ``quarantine``, a table's name, or a table's name and ``.outside``."""
-    name: str
-    """Role, first 16 hex digits of `sha256`, suffix: it follows from the content."""
-    bytes: _Count
-    """Size in bytes."""
-    rows: _Count
-    """Rows, or lines of a quarantine file."""
-    sha256: str
-    """SHA-256 (hex) of the content."""
-    footer_sha256: str | None = None
-    """SHA-256 (hex) from the Parquet metadata to the end; None for other files."""
-    block: str | None = None
-    """What it was built from: equal values, equal file; None for `objects`."""
-    start: str | None = None
-    """First event_time in it, inclusive, as `instant_text`; None where no row has one."""
-    end: str | None = None
-    """Last event_time in it, inclusive, as `instant_text`; None where no row has one."""
-
-
-class Tally(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a partition holds: lines = records + blank + quarantined; records = inside + outside."""
-
-    objects: _Count = 0
-    """Objects of the archive."""
-    bytes: _Count = 0
-    """Raw bytes of the objects."""
-    lines: _Count = 0
-    """Framing units."""
-    records: _Count = 0
-    """Lines that became records."""
-    blank: _Count = 0
-    """Lines of white space only."""
-    quarantined: _Count = 0
-    """Lines that could not become a record."""
-    inside: _Count = 0
-    """Records with an event time in the partition's window."""
-    outside: _Count = 0
-    """Records outside it."""
-    rows: dict[str, int] = {}
-    """Rows inside the window, by table."""
 
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -136,7 +87,10 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
         Decoded when asked for: it is the larger half of a manifest, and readers do not need it.
         """
-        decoded: dict[str, Any] = _QUALITY_DECODER.decode(self.quality_json)
+        try:
+            decoded: dict[str, Any] = _QUALITY_DECODER.decode(self.quality_json)
+        except msgspec.MsgspecError as error:
+            raise _damaged(self.key, f"its quality figures are no JSON ({error})") from error
         if as_quality(decoded) != self.quality_json:
             raise _damaged(self.key, "its quality figures are not as this library writes them")
         return decoded
@@ -187,8 +141,10 @@ def _encode(manifest: Manifest) -> bytes:
     return b'{"checksum":"%s",%s\n' % (_checksum(rest).encode(), rest)
 
 
-def _checksum(rest: bytes) -> str:
-    return hashlib.sha256(b"{" + rest).hexdigest()
+def _checksum(rest: bytes | memoryview) -> str:
+    digest = hashlib.sha256(b"{")
+    digest.update(rest)
+    return digest.hexdigest()
 
 
 def loads(data: bytes, *, key: str | None = None, identity: str | None = None) -> Manifest:
@@ -209,14 +165,15 @@ def loads(data: bytes, *, key: str | None = None, identity: str | None = None) -
         A newer library wrote it; it is left alone.
     """
     try:
-        manifest = _DECODER.decode(data)
+        manifest = _decode(data)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         _refuse_newer(data, key)
         raise _damaged(key, f"it is no manifest ({error})") from error
     if manifest.format != FORMAT:
         _refuse_newer(data, key)
         raise _damaged(key, f"it says format {manifest.format}")
-    if manifest.checksum != _checksum(data[_HEAD:-1]) or _ENCODER.encode(manifest) + b"\n" != data:
+    rest = memoryview(data)[_HEAD:-1]
+    if manifest.checksum != _checksum(rest) or _ENCODER.encode(manifest) + b"\n" != data:
         raise _damaged(key, "its checksum does not hold")
     for what, stored, wanted in (
         ("partition", manifest.key, key),
@@ -224,19 +181,24 @@ def loads(data: bytes, *, key: str | None = None, identity: str | None = None) -
     ):
         if wanted is not None and stored != wanted:
             raise _damaged(key, f"it is of another {what}, {stored!r}")
-    problem = next((p for p in map(misnamed, manifest.files) if p), None)
-    if problem is not None:
-        raise _damaged(key, problem)
+    for file in manifest.files:
+        if (problem := misnamed(file)) is not None:
+            raise _damaged(key, problem)
     return manifest
 
 
-def misnamed(file: File) -> str | None:
-    """Say why a file's name is not the one that follows from its content, or None."""
-    suffix = "ndjson" if file.role == "quarantine" else "parquet"
-    expected = f"{file.role}-{file.sha256[:16]}.{suffix}"
-    if file.name != expected or _NAME.fullmatch(expected) is None:
-        return f"it names a file {file.name!r}, which is none of a partition"
-    return None
+def _decode(data: bytes) -> Manifest:
+    """Decode a manifest without walking through its quality figures, four fifths of it.
+
+    No text within them can hold the marks that they are cut out by, for its quotes are escaped;
+    what they hold is looked at by `Manifest.quality`, and that all of it is canonical by `loads`.
+    """
+    begin = data.find(b',"quality":{') + len(b',"quality":')
+    end = data.rfind(b'},"status":"') + 1
+    if begin < _HEAD or end < begin:
+        return _DECODER.decode(data)
+    manifest = _DECODER.decode(b"".join((data[:begin], b"{}", data[end:])))
+    return msgspec.structs.replace(manifest, quality_json=msgspec.Raw(data[begin:end]))
 
 
 def _refuse_newer(data: bytes, key: str | None) -> None:
@@ -285,8 +247,7 @@ def load(layout: Layout, key: str) -> Manifest | None:
     try:
         _parents_are_folders(folder.rpartition("/")[0])
         refuse_links(folder, 1)
-        with open_plain(path) as file:
-            data = file.read(min(os.fstat(file.fileno()).st_size + 1, _LARGEST))
+        data = read_plain(path, _LARGEST)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except CacheError:

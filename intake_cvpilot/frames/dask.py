@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import dask
@@ -10,19 +11,22 @@ import dask.dataframe as dd
 import pandas as pd
 import pyarrow as pa
 
+from intake_cvpilot.collector import held_back
 from intake_cvpilot.frames.arrow import read_piece
 from intake_cvpilot.frames.dtypes import empty_frame, to_pandas
+from intake_cvpilot.frames.groups import Cut, grouped
 from intake_cvpilot.frames.select import TIME, Piece, Selection
+from intake_cvpilot.tables import table as table_named
 
 if TYPE_CHECKING:
     import pyarrow.compute as pc
 
-    from intake_cvpilot.tables import Table
-
 __all__ = ["to_dask"]
 
 
-def to_dask(found: Sequence[Piece], chosen: Selection, *, index: str | None = None) -> dd.DataFrame:
+def to_dask(
+    found: Sequence[Piece], chosen: Selection, *, index: str | None = None, cut: Cut = "part"
+) -> dd.DataFrame:
     """Give the rows of some parts as a lazy frame.
 
     Parameters
@@ -33,14 +37,19 @@ def to_dask(found: Sequence[Piece], chosen: Selection, *, index: str | None = No
         Rows and columns.
     index : str, optional
         ``"event_time"`` for a frame sorted over all partitions with known divisions.
+    cut : {"part", "day", "auto"}
+        What makes a partition of the frame: a part, a partition of the archive (a day; nycdot: a
+        weekday of a month), or neighbouring parts of about 128 MB in memory with all columns.
 
     Returns
     -------
     dask.dataframe.DataFrame
-        A partition a part; with an index, a partition a group of parts whose times overlap.
+        With an index, parts whose times overlap are in one partition, whatever the cut.
     """
-    meta = empty_frame(chosen.table, chosen.columns, index=index)
-    groups = overlapping(found) if index == TIME else [(piece,) for piece in found]
+    meta = meta_of(chosen.table.name, chosen.columns, index)
+    with held_back():
+        apart = overlapping(found) if index == TIME else [(piece,) for piece in found]
+        groups = grouped(apart, cut)
     if not groups:
         # dask refuses to map over nothing: a frame of no rows with the same dtypes.
         empty: dd.DataFrame = dd.from_pandas(meta, npartitions=1)  # type: ignore[no-untyped-call]
@@ -63,6 +72,12 @@ def to_dask(found: Sequence[Piece], chosen: Selection, *, index: str | None = No
     return frame
 
 
+@lru_cache(maxsize=64)
+def meta_of(table: str, columns: tuple[str, ...], index: str | None) -> pd.DataFrame:
+    """Give the frame of no rows; dask copies what it is given."""
+    return empty_frame(table_named(table), columns, index=index)
+
+
 def read_group(
     group: Sequence[Piece],
     *,
@@ -72,12 +87,10 @@ def read_group(
     columns: Sequence[str],
 ) -> pd.DataFrame:
     """Read the parts of one partition of the frame; dask narrows ``columns`` by itself."""
-    from intake_cvpilot.tables import table as table_named
-
-    known: Table = table_named(table)
+    known = table_named(table)
     wanted = list(dict.fromkeys([*columns, *([index] if index else [])]))
     data = pa.concat_tables([read_piece(piece, known, wanted, rows) for piece in group])
-    if len(group) > 1:
+    if len(group) > 1 and index == TIME:
         data = data.sort_by(TIME)
     return to_pandas(data, known, index=index)
 

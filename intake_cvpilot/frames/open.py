@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
+from intake_cvpilot.collector import held_back
 from intake_cvpilot.fetch import run
+from intake_cvpilot.frames.groups import choose_cut
 from intake_cvpilot.frames.select import Piece, Selection, choose_index, pieces, selection
 from intake_cvpilot.job import prepare
-from intake_cvpilot.options import FrameOptions, with_options
+from intake_cvpilot.options import DaskOptions, FrameOptions, IndexOptions, with_options
 
 if TYPE_CHECKING:
     import dask.dataframe as dd
@@ -18,15 +20,7 @@ if TYPE_CHECKING:
 
     from intake_cvpilot.report import Report
 
-__all__ = ["IndexOptions", "Opened", "open_arrow", "open_dask", "open_pandas", "opened"]
-
-
-class IndexOptions(FrameOptions, total=False):
-    """Keyword arguments of the openers that give pandas or dask frames."""
-
-    index: Literal["event_time"] | None
-    """Column to set as the index: sorted over the whole range, in dask with known divisions;
-    None (default) for a RangeIndex."""
+__all__ = ["Opened", "as_dask", "open_arrow", "open_dask", "open_pandas", "opened"]
 
 
 @dataclass(frozen=True)
@@ -55,14 +49,16 @@ def opened(
         },
     )
     choose_index(chosen.table, options.get("index"))
+    choose_cut(options.get("partition"))
     outcome = run(job, options.get("progress"))
-    found = pieces(job.layout, outcome.manifests, chosen, job.settings.verify)
+    with held_back():
+        found = pieces(job.layout, outcome.manifests, chosen, job.settings.verify)
     return Opened(chosen, tuple(found), outcome.report)
 
 
-@with_options(IndexOptions)
+@with_options(DaskOptions)
 def open_dask(
-    source: str, message_type: str, start: Any, end: Any, **options: Unpack[IndexOptions]
+    source: str, message_type: str, start: Any, end: Any, **options: Unpack[DaskOptions]
 ) -> dd.DataFrame:
     """Open a range as a lazy dask frame; what is missing is fetched first.
 
@@ -76,13 +72,13 @@ def open_dask(
         The range. A date means the whole day, ``end`` included; anything else is an instant and
         the range is half-open. Naive values are in ``timezone`` (default UTC).
     **options
-        See `IndexOptions` and `intake_cvpilot.options.Options`.
+        See `DaskOptions` and `intake_cvpilot.options.Options`.
 
     Returns
     -------
     dask.dataframe.DataFrame
-        SI units, UTC; a partition for each part, sorted by event time within it.  dtypes are a
-        constant of the table.
+        SI units, UTC; a partition for each part, sorted by event time within it, unless
+        ``partition`` says otherwise.  dtypes are a constant of the table.
 
     Raises
     ------
@@ -95,10 +91,15 @@ def open_dask(
     --------
     >>> open_dask("wydot", "BSM", "2021-04-01", "2021-04-07")  # doctest: +SKIP
     """
+    return as_dask(opened(source, message_type, start, end, options), options)
+
+
+def as_dask(found: Opened, options: Mapping[str, Any]) -> dd.DataFrame:
+    """Give an opened range as a lazy frame, as ``index`` and ``partition`` ask."""
     from intake_cvpilot.frames.dask import to_dask
 
-    found = opened(source, message_type, start, end, options)
-    return to_dask(found.pieces, found.selection, index=options.get("index"))
+    cut = choose_cut(options.get("partition"))
+    return to_dask(found.pieces, found.selection, index=options.get("index"), cut=cut)
 
 
 @with_options(IndexOptions)

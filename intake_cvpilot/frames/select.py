@@ -10,13 +10,16 @@ import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Literal
 
+import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
+from intake_cvpilot.cache.manifest import instant_text
 from intake_cvpilot.errors import InvalidRequestError
 from intake_cvpilot.tables import Table, tables_for
 
@@ -44,8 +47,7 @@ PERIOD = "period"
 REPEAT = "is_repeat"
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(msgspec.Struct, frozen=True, gc=False):
     """One committed part, and where to look again when it has gone."""
 
     layout: Layout
@@ -236,18 +238,22 @@ def pieces(
     outside their partition's window come last: their times are in no order.
     """
     roles = [chosen.table.name] + [f"{chosen.table.name}.outside"] * chosen.outside
-    found = [
-        Piece(layout, manifest.key, file, verify)
+    # Instants in a manifest sort as text: years of days are compared without making datetimes.
+    low = "" if chosen.start is None else instant_text(chosen.start)
+    high = None if chosen.end is None else instant_text(chosen.end)
+    files = [
+        (file.start or "", manifest.key, file)
         for manifest in manifests
         for file in manifest.files
-        if file.role in roles and meets(file, chosen)
+        if file.role in roles
+        and (
+            high is None
+            or file.start is None
+            or file.end is None
+            or (file.start < high and file.end >= low)
+        )
     ]
-    return sorted(found, key=lambda p: (roles.index(p.file.role), p.file.start or "", p.key))
-
-
-def meets(file: File, chosen: Selection) -> bool:
-    """Say whether a part can hold rows of the range."""
-    if chosen.start is None or chosen.end is None or file.start is None or file.end is None:
-        return True
-    first, last = (datetime.fromisoformat(text) for text in (file.start, file.end))
-    return first < chosen.end and last >= chosen.start
+    files.sort(key=itemgetter(0, 1))
+    if chosen.outside:
+        files.sort(key=lambda found: roles.index(found[2].role))
+    return [Piece(layout, key, file, verify) for _, key, file in files]
