@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime as dt
 import gc
 import secrets
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,8 +20,6 @@ from intake_cvpilot.tables.figures import Figures, Measuring
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from intake_cvpilot.decode.framing import Oversized
-    from intake_cvpilot.decode.shape import Reading
 
 __all__ = [
     "BlockResult",
@@ -69,6 +66,8 @@ class BlockTask:
     """Compression of the parts."""
     level: int | None = None
     """Level of the compression, None for the codec's own."""
+    exact: bool = False
+    """Whether each record is read singly, by the rule; the result is the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,78 +185,43 @@ class _Block:
 
     def __init__(self, task: BlockTask) -> None:
         from intake_cvpilot.decode.quarantine import Quarantine
+        from intake_cvpilot.reading import Reader
         from intake_cvpilot.tables.gather import Gathering
 
         self.task = task
-        self.shapes = decode.shapes_for(task.source, task.message_type)
+        shapes = decode.shapes_for(task.source, task.message_type)
         self.tables = tables.tables_for(task.source, task.message_type)
         self.rows = Gathering(self.tables, task.start, task.end)
         self.quarantine = Quarantine(task.folder / temporary("quarantine.ndjson"))
         self.measuring = Measuring(self.tables[0].name)
-        self.units: list[UnitCounts] = []
-        self.versions: Counter[str] = Counter()
-        self.unknown: dict[str, tuple[str, int]] = {}
+        self.reader = Reader(shapes, self.rows, self.quarantine, exact=task.exact)
 
     def read(self, unit: StagedUnit) -> None:
         """Decode one object; every frame is counted once."""
-        from intake_cvpilot.decode import framing
-        from intake_cvpilot.decode.strict import Rejected
-        from intake_cvpilot.tables.sheet import Origin
-
-        origin = Origin(unit.object_id, self.shapes.folder(unit.key))
-        lines = records = blank = bad = 0
-        try:
-            for line, offset, data in framing.frames(unit.path, self.shapes.framing):
-                lines += 1
-                if isinstance(data, bytes) and (not data or data.isspace()):
-                    blank += 1
-                    continue
-                try:
-                    reading = self._decode(data)
-                except Rejected as why:
-                    bad += 1
-                    self.quarantine.add(unit.key, unit.object_id, line, offset, data, why)
-                    continue
-                records += 1
-                self._count(reading, unit, line)
-                self.rows.add(reading, origin, line, data)
-        except framing.UnreadableError as error:
-            lines, bad = lines + 1, bad + 1
-            whole = framing.whole(unit.path)
-            self.quarantine.add(unit.key, unit.object_id, 0, 0, whole, Rejected(*error.args))
-        self.units.append(UnitCounts(unit.key, lines, records, blank, bad))
-
-    def _decode(self, data: bytes | Oversized) -> Reading:
-        from intake_cvpilot.decode import strict
-
-        if not isinstance(data, bytes):
-            raise strict.Rejected("too_long", f"a frame of {data.length} bytes")
-        return self.shapes.read(strict.parse(data), data)
-
-    def _count(self, reading: Reading, unit: StagedUnit, line: int) -> None:
-        version = "none" if reading.version is None else str(reading.version)[:40]
-        self.versions[version] += 1
-        if not reading.known:
-            self.unknown.setdefault(version, (unit.key, line))
+        self.reader.read(unit.key, unit.object_id, unit.path)
 
     def finish(self) -> BlockResult:
         """Write the files."""
+        self.reader.finish()
         files = [self._part(role, rows) for role, rows in self.rows.finished()]
         rows = {table.name: 0 for table in self.tables}
         for file in files:
             rows[file.role.removesuffix(".outside")] += file.rows
         return BlockResult(
             files=(*files, *self._quarantine()),
-            units=tuple(self.units),
+            units=tuple(
+                UnitCounts(tally.key, tally.lines, tally.records, tally.blank, tally.quarantined)
+                for tally in self.reader.tallies
+            ),
             inside=self.rows.inside,
             outside=self.rows.outside,
             rows=rows,
             nulls=self.rows.nulls(),
             quarantined=dict(sorted(self.quarantine.reasons.items())),
-            versions=dict(sorted(self.versions.items())),
+            versions=dict(sorted(self.reader.versions.items())),
             notes=dict(sorted(self.rows.notes().items())),
             figures=self.measuring.done(),
-            unknown=self.unknown,
+            unknown=self.reader.unknown,
         )
 
     def _part(self, role: str, rows: pa.Table) -> BuiltFile:

@@ -72,14 +72,13 @@ class Group:
         absorb: Mapping[str, Sequence[Any]] | None = None,
     ) -> None:
         self.prefix: Path = tuple(prefix.split(".")) if prefix else ()
-        absorbed = dict(absorb or {})
-        self._root = _Node([tuple(cell.path.split(".")) for cell in cells], absorbed)
-        by_path: dict[Path, list[Cell]] = {}
-        for cell in cells:
-            by_path.setdefault(tuple(cell.path.split(".")), []).append(cell)
-        if any(len(found) > 1 for found in by_path.values()):
+        self.absorb = dict(absorb or {})
+        """Paths whose value says nothing when it is one of those listed."""
+        self._root = _Node([tuple(cell.path.split(".")) for cell in cells], self.absorb)
+        by_path: dict[Path, Cell] = {tuple(cell.path.split(".")): cell for cell in cells}
+        if len(by_path) < len(cells):
             raise ValueError("two cells have the same path")
-        self.cells = tuple(by_path[path][0] for path in self._root.order())
+        self.cells = tuple(by_path[path] for path in self._root.order())
         """The cells in the order of the values that ``take`` gives."""
 
     def path(self, cell: Cell) -> Path:
@@ -187,6 +186,8 @@ class Shape:
     first layout; rows of a record stay together."""
     required: tuple[str, ...] = ()
     """Columns that must be readable for an unknown schema version to pass as this shape."""
+    ordinary: str = ""
+    """Name of the way to read ordinary records as columns, if there is one."""
 
     def complete(self, rows: Sequence[Row]) -> bool:
         """Whether every required value is there with a valid type."""

@@ -276,6 +276,12 @@ _LATER_GROUP: Final = Group((*METADATA, *_CORE), absorb=_ABSORB)
 _REQUIRED: Final = ("_generated", "vehicle_id", "msg_count")
 BSM: Final = (
     Shape((1, 2), (Layout("messages", (_FIRST_GROUP,), _RULES),), _first_rows, _REQUIRED),
-    Shape((3, 4, 5, 6), (Layout("messages", (_LATER_GROUP,), _RULES),), _later_rows, _REQUIRED),
+    Shape(
+        (3, 4, 5, 6),
+        (Layout("messages", (_LATER_GROUP,), _RULES),),
+        _later_rows,
+        _REQUIRED,
+        ordinary="wydot_bsm",
+    ),
 )
 """Versions 1 and 2 (names moved), and 3 to 6 (values missing in the older of them)."""

@@ -18,8 +18,8 @@ from intake_cvpilot.decode.labels import Bits, Flag, Name, Text
 from intake_cvpilot.decode.readers import Integer, Mass, Number, Reader, Stamp, Structs
 from intake_cvpilot.tables.column import TIMESTAMP
 from intake_cvpilot.tables.eastern import eastern_instants
-from intake_cvpilot.tables.exact import Converted, each, one
-from intake_cvpilot.tables.nested import structs
+from intake_cvpilot.tables.exact import Converted, each, one, python
+from intake_cvpilot.tables.nested import flags, structs
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -35,6 +35,7 @@ _STAMP: Final = (
 """Stamps that Arrow reads as the rule does: days that exist in every year, and no odd part."""
 _EASTERN: Final = _STAMP.replace(")T(", ") (").replace(r"Z(?:\[UTC\])?$", r" \[ET\]$")
 _DIGITS: Final = r"^-?[0-9]{1,18}$"
+_TYPES: Final = {pa.float64(): float, pa.int64(): int, pa.string(): str, pa.bool_(): bool}
 
 KINDS: Final[dict[str, pa.DataType]] = {
     "double": pa.float64(),
@@ -55,7 +56,7 @@ def convert(reader: Reader, values: Sequence[Any]) -> Converted:
     ----------
     reader : Reader
         The rule.
-    values : sequence
+    values : sequence or pyarrow.Array
         Raw values, None where absent.
 
     Returns
@@ -63,7 +64,7 @@ def convert(reader: Reader, values: Sequence[Any]) -> Converted:
     Converted
         An array of float64, int64, bool, string, timestamp or list, by the kind of reader.
     """
-    kinds = set(map(type, values))
+    kinds = _kinds(values)
     if kinds <= {_NULL} and reader.kind in KINDS:
         done = Converted(pa.nulls(len(values), KINDS[reader.kind]))
         if values:
@@ -71,6 +72,22 @@ def convert(reader: Reader, values: Sequence[Any]) -> Converted:
         return done
     way = _WAYS.get(type(reader))
     return way(reader, values, kinds) if way else each(reader, values, KINDS[reader.kind])
+
+
+def _kinds(values: Any) -> set[type]:
+    """The Python types of the values."""
+    if not isinstance(values, pa.Array):
+        return set(map(type, values))
+    if values.null_count == len(values):
+        return {_NULL}
+    return {_TYPES.get(values.type, dict), _NULL}
+
+
+def _arrow(values: Any, kind: pa.DataType) -> pa.Array:
+    """The values as an Arrow array."""
+    if isinstance(values, pa.Array):
+        return values.cast(kind)
+    return pa.array(values, type=kind)
 
 
 def _number(reader: Number, values: Sequence[Any], kinds: set[type]) -> Converted:
@@ -94,18 +111,15 @@ def _number(reader: Number, values: Sequence[Any], kinds: set[type]) -> Converte
             cells = x
         else:
             cells = np.rint(x * reader.factor[0]) / reader.factor[1]
-    strange = (
-        np.flatnonzero(~ordinary) if missing == 0 else np.flatnonzero(~ordinary & ~np.isnan(x))
-    )
-    if len(strange) == 0 and missing == 0:
-        done.array = pa.array(cells)
+    strange = ~ordinary if missing == 0 else ~ordinary & ~np.isnan(x)
+    if not strange.any():
+        done.array = pa.array(cells, from_pandas=missing > 0)
         return done
-    if len(strange):
-        if cells is x:
-            cells = x.copy()
-        for row in strange.tolist():
-            value = one(reader, row, values[row], done)
-            cells[row] = np.nan if value is None else value
+    if cells is x:
+        cells = x.copy()
+    for row in np.flatnonzero(strange).tolist():
+        value = one(reader, row, python(values[row]), done)
+        cells[row] = np.nan if value is None else value
     done.array = pa.array(cells, from_pandas=True)
     return done
 
@@ -114,9 +128,9 @@ def _plain(values: Sequence[Any], kinds: set[type]) -> pa.Array | None:
     """The values as float64 if all are numbers, or all are text of plain numbers; else None."""
     try:
         if kinds <= {float, int, _NULL}:
-            return pa.array(values, type=pa.float64())
+            return _arrow(values, pa.float64())
         if kinds <= {str, _NULL}:
-            cast = pc.cast(pa.array(values, type=pa.string()), pa.float64())
+            cast = pc.cast(_arrow(values, pa.string()), pa.float64())
             return cast if pc.all(pc.is_finite(cast)).as_py() else None
     except (pa.ArrowInvalid, OverflowError):
         pass
@@ -126,12 +140,12 @@ def _plain(values: Sequence[Any], kinds: set[type]) -> pa.Array | None:
 def _integer(reader: Integer, values: Sequence[Any], kinds: set[type]) -> Converted:
     try:
         if kinds <= {str, _NULL}:
-            written = pa.array(values, type=pa.string())
+            written = _arrow(values, pa.string())
             if not pc.all(pc.match_substring_regex(written, _DIGITS), min_count=0).as_py():
                 return each(reader, values, pa.int64())
             array = pc.cast(written, pa.int64())
         elif kinds <= {int, _NULL}:
-            array = pa.array(values, type=pa.int64())
+            array = _arrow(values, pa.int64())
         else:
             return each(reader, values, pa.int64())
     except (pa.ArrowInvalid, OverflowError):
@@ -153,9 +167,12 @@ def _integer(reader: Integer, values: Sequence[Any], kinds: set[type]) -> Conver
 def _words(reader: Reader, values: Sequence[Any], kinds: set[type]) -> Converted:
     """Text of which many values are equal: each distinct one by the rule, once."""
     kind = KINDS[reader.kind]
-    if not kinds <= {str, _NULL}:
+    if isinstance(values, pa.Array) and dict not in kinds:
+        codes = values.dictionary_encode()
+    elif kinds <= {str, _NULL}:
+        codes = pa.array(values, type=pa.string()).dictionary_encode()
+    else:
         return each(reader, values, kind)
-    codes = pa.array(values, type=pa.string()).dictionary_encode()
     read = each(reader, codes.dictionary.to_pylist(), kind)
     if read.odd or read.notes or len(read.reasons) > 1:
         return each(reader, values, kind)
@@ -165,6 +182,12 @@ def _words(reader: Reader, values: Sequence[Any], kinds: set[type]) -> Converted
     if codes.null_count:
         done.reasons["missing"] += codes.null_count
     return done
+
+
+def _bits(reader: Bits, values: Sequence[Any], kinds: set[type]) -> Converted:
+    if isinstance(values, pa.StructArray):
+        return flags(reader, values, KINDS[reader.kind])
+    return _words(reader, values, kinds)
 
 
 def _names(reader: Name, values: Sequence[Any], kinds: set[type]) -> Converted:
@@ -186,7 +209,7 @@ def _names(reader: Name, values: Sequence[Any], kinds: set[type]) -> Converted:
 def _flag(reader: Flag, values: Sequence[Any], kinds: set[type]) -> Converted:
     if not kinds <= {bool, _NULL}:
         return each(reader, values, pa.bool_())
-    done = Converted(pa.array(values, type=pa.bool_()))
+    done = Converted(_arrow(values, pa.bool_()))
     if done.array.null_count:
         done.reasons["missing"] = done.array.null_count
     return done
@@ -198,7 +221,7 @@ def _stamp(reader: Stamp, values: Sequence[Any], kinds: set[type]) -> Converted:
     eastern = type(reader) is EasternStamp
     cast = eastern_instants if eastern else _cast_stamps
     pattern = _EASTERN if eastern else _STAMP
-    written = pa.array(values, type=pa.string())
+    written = _arrow(values, pa.string())
     plain = pc.fill_null(pc.match_substring_regex(written, pattern), fill_value=True)
     hard = np.flatnonzero(~plain.to_numpy(zero_copy_only=False))
     if len(hard) == 0:
@@ -208,7 +231,7 @@ def _stamp(reader: Stamp, values: Sequence[Any], kinds: set[type]) -> Converted:
             done.reasons["missing"] = written.null_count
         return done
     # Some are odd: those by the rule, the others at once.
-    done = each(reader, [values[row] for row in hard.tolist()], TIMESTAMP)
+    done = each(reader, [python(values[row]) for row in hard.tolist()], TIMESTAMP)
     done.odd = [(int(hard[row]), path, raw) for row, path, raw in done.odd]
     easy = cast(pc.if_else(plain, written, None), done.notes)
     if written.null_count:
@@ -226,7 +249,7 @@ _WAYS: Final[dict[type, Callable[[Any, Sequence[Any], set[type]], Converted]]] =
     Integer: _integer,
     Text: _words,
     Name: _names,
-    Bits: _words,
+    Bits: _bits,
     Mass: _words,
     Flag: _flag,
     Stamp: _stamp,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from intake_cvpilot.decode.readers import Reader
 
-__all__ = ["SILENT", "Converted", "each", "one"]
+__all__ = ["SILENT", "Converted", "each", "one", "python"]
 
 SILENT: Final = frozenset({"missing", "unavailable", "artefact"})
 """Reasons whose raw value does not go to ``extra``."""
@@ -40,6 +40,8 @@ class Converted:
 
 def each(reader: Reader, values: Sequence[Any], kind: pa.DataType) -> Converted:
     """Every value by the rule."""
+    if isinstance(values, pa.Array):
+        values = values.to_pylist()
     done = Converted(pa.nulls(0, kind))
     cells: Any = pa.int64() if kind == TIMESTAMP else kind
     done.array = pa.array(
@@ -64,3 +66,8 @@ def one(reader: Reader, row: int, raw: Any, done: Converted) -> Any:
         if odd.reason not in SILENT:
             done.odd.append((row, (), raw))
         return None
+
+
+def python(value: Any) -> Any:
+    """An Arrow scalar as the Python value; any other value itself."""
+    return value.as_py() if isinstance(value, pa.Scalar) else value

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from intake_cvpilot.tables import parts, table
+from intake_cvpilot.tables.ordinary import Ordinary
 from intake_cvpilot.tables.repeated import settle
 from intake_cvpilot.tables.rules import RULES
 from intake_cvpilot.tables.sheet import Sheet
+from intake_cvpilot.tables.ways import WAYS
 from intake_cvpilot.tables.window import count_records, outside
 
 if TYPE_CHECKING:
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
     from intake_cvpilot.decode.shape import Reading, Shape
     from intake_cvpilot.tables.column import Table
-    from intake_cvpilot.tables.sheet import Origin
+    from intake_cvpilot.tables.sheet import Origin, Quality
 
 __all__ = ["Gathering"]
 
@@ -48,6 +50,8 @@ class Gathering:
         self.inside = 0
         self.outside = 0
         self._sheets: dict[int, list[Sheet]] = {}
+        self._ways: dict[str, Ordinary] = {}
+        self._qualities: list[tuple[str, Quality]] = []
         self._chunks: dict[str, list[pa.Table]] = {}
         self._rows = 0
         self._bytes = 0
@@ -72,6 +76,44 @@ class Gathering:
         if self._rows >= CHUNK_ROWS or self._bytes >= CHUNK_BYTES:
             self._flush()
 
+    def read(
+        self,
+        shapes: Sequence[Shape],
+        lines: Sequence[bytes],
+        origins: Sequence[Origin],
+        numbers: Sequence[int],
+    ) -> tuple[set[int], Counter[str]]:
+        """Add the ordinary records among lines.
+
+        Parameters
+        ----------
+        shapes : sequence of Shape
+            What the records may be.
+        lines : sequence of bytes
+            A record each.
+        origins, numbers : sequence of Origin, int
+            The object and line of each.
+
+        Returns
+        -------
+        set of int, Counter
+            Positions of the lines that were added, and the number of their schema versions.
+        """
+        added: set[int] = set()
+        versions: Counter[str] = Counter()
+        for shape in shapes:
+            if not shape.ordinary:
+                continue
+            way = self._ways.get(shape.ordinary)
+            if way is None:
+                way = self._ways[shape.ordinary] = Ordinary(shape, WAYS[shape.ordinary])
+            for done in way.read(lines, origins, numbers):
+                self._place(way.table.name, done.rows, counts=True)
+                self._qualities.append((way.table.name, done.quality))
+                added.update(done.positions.tolist())
+                versions.update(done.versions)
+        return added, versions
+
     def _begin(self, shape: Shape) -> list[Sheet]:
         made = [Sheet(table(layout.table), layout, RULES) for layout in shape.layouts]
         self._sheets[id(shape)] = made
@@ -86,13 +128,15 @@ class Gathering:
         self._rows = self._bytes = 0
 
     def _convert(self, sheet: Sheet, *, counts: bool) -> None:
-        rows = sheet.convert()
+        self._place(sheet.table.name, sheet.convert(), counts=counts)
+
+    def _place(self, name: str, rows: pa.Table, *, counts: bool) -> None:
+        """Split converted rows by the window."""
         away = outside(rows, self.start, self.end)
         if counts:
             records, beyond = count_records(rows, away)
             self.inside += records - beyond
             self.outside += beyond
-        name = sheet.table.name
         if away is None:
             self._chunks.setdefault(name, []).append(rows)
             return
@@ -111,10 +155,10 @@ class Gathering:
     def nulls(self) -> dict[str, dict[str, dict[str, int]]]:
         """Null cells by table, column and reason."""
         found: dict[str, dict[str, Counter[str]]] = {made.name: {} for made in self.tables}
-        for sheet in self._each():
-            for name, reasons in sheet.quality.nulls.items():
+        for table_name, quality in self._each():
+            for name, reasons in quality.nulls.items():
                 if not name.startswith("_"):
-                    found[sheet.table.name].setdefault(name, Counter()).update(reasons)
+                    found[table_name].setdefault(name, Counter()).update(reasons)
         return {
             made: {
                 name: {why: number for why, number in sorted(reasons.items()) if number}
@@ -126,10 +170,12 @@ class Gathering:
     def notes(self) -> Counter[str]:
         """Values that were read in spite of an oddity, by kind."""
         found: Counter[str] = Counter()
-        for sheet in self._each():
-            found.update(sheet.quality.notes)
+        for _, quality in self._each():
+            found.update(quality.notes)
         return found
 
-    def _each(self) -> Iterator[Any]:
+    def _each(self) -> Iterator[tuple[str, Quality]]:
         for sheets in self._sheets.values():
-            yield from sheets
+            for sheet in sheets:
+                yield sheet.table.name, sheet.quality
+        yield from self._qualities

@@ -19,9 +19,10 @@ import pyarrow.compute as pc
 from intake_cvpilot.decode.leftover import extra, put
 from intake_cvpilot.decode.readers import Opaque
 from intake_cvpilot.tables.convert import convert
-from intake_cvpilot.tables.exact import Converted, one
+from intake_cvpilot.tables.exact import Converted, one, python
 
 if TYPE_CHECKING:
+    from intake_cvpilot.decode.leftover import Path
     from intake_cvpilot.decode.shape import Layout
     from intake_cvpilot.tables.column import Table
 
@@ -84,12 +85,19 @@ class Sheet:
 
     def convert(self) -> pa.Table:
         """The table of the rows, enumerations as plain text; the rows are gone afterwards."""
-        for cell, path, values in zip(
-            self.layout.cells,
-            self.layout.paths,
-            zip(*self.rows, strict=True),
-            strict=True,
-        ):
+        made = self.convert_columns(list(zip(*self.rows, strict=True)))
+        self.rows, self.leftovers, self.origins, self.lines = [], [], [], []
+        return made
+
+    def convert_columns(self, columns: Sequence[Any]) -> pa.Table:
+        """The table of rows whose values are given by column, in the order of the cells.
+
+        Parameters
+        ----------
+        columns : sequence of sequence or pyarrow.Array
+            Raw values, null where absent.
+        """
+        for cell, path, values in zip(self.layout.cells, self.layout.paths, columns, strict=True):
             self.raw[cell.column] = values
             if type(cell.reader) is Opaque:
                 continue
@@ -102,22 +110,27 @@ class Sheet:
                     self.quality.count(f"{cell.column}.{name}", reason, number)
             self.quality.notes.update(done.notes)
             for row, below, raw in done.odd:
-                put(self.leftovers[row], (*path, *below), raw)
+                self.keep(row, (*path, *below), raw)
         for rule in self.rules:
             rule(self)
         self._lineage()
         arrays = [self._column(column.name) for column in self.table.columns]
-        self.rows, self.leftovers, self.origins, self.lines = [], [], [], []
         return pa.table(arrays, schema=_plain(self.table.schema))
+
+    def keep(self, row: int, path: Path, raw: Any) -> None:
+        """Keep in a row's ``extra`` what its cells do not hold."""
+        put(self.leftovers[row], path, raw)
+
+    def _extra(self) -> pa.Array:
+        texts = [extra(left) if left else None for left in self.leftovers]
+        return pa.array(texts, type=pa.string())
 
     def _lineage(self) -> None:
         self.cells["object_id"] = pa.array(
             [origin.object_id for origin in self.origins], type=pa.int64()
         )
         self.cells["line"] = pa.array(self.lines, type=pa.int32())
-        self.cells["extra"] = pa.array(
-            [extra(left) if left else None for left in self.leftovers], type=pa.string()
-        )
+        self.cells["extra"] = self._extra()
         if "is_repeat" in self.table.names:
             self.cells["is_repeat"] = pa.array(np.zeros(len(self.lines), dtype=bool))
 
@@ -167,7 +180,7 @@ class Sheet:
         cell = next(cell for cell in self.layout.cells if cell.column == name)
         before = Converted(array)
         for row in rows:
-            one(cell.reader, row, self.raw[name][row], before)
+            one(cell.reader, row, python(self.raw[name][row]), before)
         for reason, number in before.reasons.items():
             self.quality.count(name, reason, -number)
         self.cells[name] = array
