@@ -8,8 +8,8 @@ An input is a record that was made from a sample, a real record or an input befo
 structure or bytes; those with the same bytes as an earlier one of that source and type are not
 counted again.  Objects of up to 2,000 inputs are built into the parts of a block, and
 `oracle.check` compares what was written with what was counted: lines = records + blank +
-quarantined, records = inside + outside, rows and nulls written = rows and nulls counted, each raw
-byte in a row's record or in the quarantine, and no secret shown.
+quarantined, records = inside + outside, rows and nulls written = rows and nulls counted, every byte
+of an object within a frame, and no secret shown.
 
 Unlike `fuzz_decode.py` it does not look at which code ran, which makes it ten times as fast.  The
 same seed gives the same inputs.  What is found is written to --findings; the run goes on.
