@@ -17,8 +17,9 @@ from intake_cvpilot.building import Building
 from intake_cvpilot.cache import locks, staging
 from intake_cvpilot.cache.checksums import is_whole, open_plain
 from intake_cvpilot.cache.commit import commit
+from intake_cvpilot.cache.folders import storage_error
 from intake_cvpilot.cache.manifest import File, Manifest, as_quality, load
-from intake_cvpilot.errors import ArchiveError, ChangedError, DamagedError
+from intake_cvpilot.errors import ArchiveError, ChangedError, CVPilotError, DamagedError
 from intake_cvpilot.partition import Block, blocks
 from intake_cvpilot.progress import Event, Progress
 from intake_cvpilot.state import is_closed
@@ -77,6 +78,8 @@ class Assembly:
         ------
         ArchiveError
             Something could not be read, or the partition kept changing.
+        CacheError, SpaceError
+            The cache cannot store it.
         LockTimeoutError
             Another process holds the partition.
         """
@@ -91,6 +94,13 @@ class Assembly:
                     return self.commit(snapshot)
                 except ChangedError:
                     snapshot = self.archive.snapshot(self.partition.prefix)
+                except CVPilotError:
+                    raise
+                except OSError as error:
+                    # What the archive does wrong is translated there: this is the cache's disk.
+                    raise storage_error(
+                        error, f"partition {self.key}", self.layout.root, snapshot.bytes
+                    ) from error
         raise ArchiveError(
             f"{self.key} changed in the archive while it was read, {MOST_LISTINGS} times in a "
             "row; try again later"
@@ -114,6 +124,7 @@ class Assembly:
                     current, listed_at=snapshot.listed_at, closed=self.closed(snapshot)
                 )
                 commit(self.layout, listed, {})
+                staging.clear(self.layout, self.key)  # of one killed just after its commit
                 return listed
         plan = {
             block_id(block, self.job.versions): block

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
@@ -48,6 +49,7 @@ class _Work:
         self.failure: BaseException | None = None
         self._read = read
         self._pending = iter(units)
+        self._bytes = sum(unit.size for unit in units)
         self._stop = Stop()
         self._lock = threading.Lock()
         self._done: SimpleQueue[Received | None] = SimpleQueue()
@@ -92,7 +94,7 @@ class _Work:
             self._fail(error)
         except OSError as error:
             # Those of the archive's side are translated where they come up.
-            self._fail(from_disk(error), error)
+            self._fail(from_disk(error, self._bytes), error)
         except BaseException as error:  # noqa: BLE001 - raised in the caller's thread
             self._fail(error)
         finally:
@@ -125,4 +127,5 @@ class _Work:
     @staticmethod
     def _discard(received: Received | None) -> None:
         if received is not None:
-            received.path.unlink(missing_ok=True)
+            with suppress(OSError):  # a disk that cannot even remove has said so already
+                received.path.unlink()

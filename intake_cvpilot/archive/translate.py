@@ -149,12 +149,19 @@ def from_system(error: OSError, *, what: str) -> ArchiveError:
     return ArchiveError(f"{what}: {reason}")
 
 
-def from_disk(error: OSError) -> CacheError:
+def from_disk(error: OSError, needed: int) -> CacheError:
     """Say what an error means that came up while a unit was written to its file."""
     reason = error.strerror or type(error).__name__
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return SpaceError(f"no room for the objects that arrive: {reason}; free space and go on")
-    return CacheError(f"the objects that arrive cannot be written: {reason}")
+        return SpaceError(
+            f"no room for the objects that arrive: {needed:,} bytes are needed for what is still "
+            f"to be read ({reason}); free some space (or file entries, or quota), or set another "
+            "cache_dir, and call again: what has arrived is not read again"
+        )
+    return CacheError(
+        f"the objects that arrive cannot be written: {reason}; call again, and if it stays, check "
+        "the disk and the rights of the cache"
+    )
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

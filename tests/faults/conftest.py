@@ -1,0 +1,91 @@
+"""What the fault tests need of the machine, and where their figures go."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import world
+from sweep import FAST, Driver, Stage, build_counter
+
+#: FULL=1 tries every point; otherwise every STRIDE-th, from the first, and the last.
+FULL = bool(os.environ.get("FULL"))
+
+#: Name of a mark -> program it stands for, and the Debian package that has it.
+NEEDS = {
+    "gcc": ("gcc", "gcc libc6-dev"),
+    "strace": ("strace", "strace"),
+    "ext4": ("mkfs.ext4", "e2fsprogs"),
+    "xfs": ("xfs_io", "xfsprogs"),
+    "faketime": ("faketime", "faketime"),
+    "nbdkit": ("nbdfuse", "nbdkit nbdfuse libnbd-bin fuse3"),
+    "setpriv": ("setpriv", "util-linux"),
+}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "needs(*names): root, or a program of conftest.NEEDS")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for mark in item.iter_markers("needs"):
+        for name in mark.args:
+            if name == "root":
+                if os.geteuid() != 0:
+                    pytest.skip("needs root (mounts, other users, limits)")
+                continue
+            program, package = NEEDS[name]
+            if shutil.which(program, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin") is None:
+                pytest.skip(f"needs {program}: on Debian, apt-get install {package}")
+
+
+@pytest.fixture(scope="session")
+def stride() -> Callable[[int], int]:
+    """Give the stride of a sweep: 1 with FULL=1."""
+    return lambda sampled: 1 if FULL else sampled
+
+
+@pytest.fixture
+def figure() -> Callable[[str, object], None]:
+    """Note a figure of the scorecard, if one is being made."""
+    place = os.environ.get("CVPILOT_SCORECARD")
+
+    def note(name: str, value: object) -> None:
+        if place:
+            with Path(place).open("a") as file:
+                file.write(json.dumps([name, str(value)]) + "\n")
+
+    return note
+
+
+@pytest.fixture(scope="session")
+def counter(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The counter, compiled."""
+    return build_counter(tmp_path_factory.mktemp("counter"))
+
+
+@pytest.fixture(scope="session")
+def driver(counter: Path) -> Iterator[Driver]:
+    """A process with the library loaded that forks for each command."""
+    started = Driver(counter)
+    yield started
+    started.close()
+
+
+@pytest.fixture(scope="session")
+def stage(driver: Driver) -> Iterator[Stage]:
+    """States to start from: an archive alone, one that is fetched, one that has changed since."""
+    with tempfile.TemporaryDirectory(dir=FAST, prefix="cvpilot-stage-") as place:
+        made = Stage(Path(place))
+        world.write_edition(made.root / "archive", 0)
+        made.save("empty")
+        assert driver("fetch", made.root)["error"] is None
+        made.save("fetched")
+        world.write_edition(made.root / "archive", 1)
+        made.save("changed")
+        yield made

@@ -1,0 +1,98 @@
+"""A kill at any call of any command leaves every partition as one of its generations."""
+
+from __future__ import annotations
+
+import errno
+
+import pytest
+import world
+from sweep import points
+
+#: Command -> the state it starts from, the edition before (None: nothing) and the one after.
+SWEPT = {
+    "fetch": ("empty", None, 0),
+    "refresh": ("changed", 0, 1),
+}
+
+pytestmark = pytest.mark.needs("gcc")
+
+
+def check(said, before, after, what):
+    """Judge what was found after a fault, and after the whole way was gone again."""
+    assert said["error"] is None, (what, said)
+    first, again = said["value"]
+    assert first["wrong"] == [], what
+    for seen in first["seen"].values():
+        # Days on which editions agree are of several.
+        assert {before, after} & ({None} if seen is None else set(seen)), what
+    assert again["wrong"] == [], what
+    assert all(after in seen for seen in again["seen"].values()), (what, again)
+    assert again["left"] == [], what
+
+
+@pytest.mark.parametrize("mode", ["KILL", "TORN"])
+@pytest.mark.parametrize("command", SWEPT)
+def test_killed_at_any_call_a_partition_is_its_old_or_its_new_generation(
+    driver, stage, stride, figure, command, mode
+):
+    state, before, after = SWEPT[command]
+    with stage.at(state) as root:
+        calls = driver(command, root, mode="COUNT")["calls"]
+    assert calls > 100
+    tried = 0
+    for at in points(calls, stride(48 if mode == "KILL" else 80)):
+        with stage.at(state) as root:
+            said = driver(command, root, mode=mode, at=at)
+            assert said["status"] == (-9 if at < calls else said["status"]), (at, said)
+            check(driver("finish", root), before, after, f"{command} {mode} {at}/{calls}")
+        tried += 1
+    figure(
+        f"kill points survived, {command}, {mode.lower()}", f"{tried} of {tried} ({calls} calls)"
+    )
+
+
+#: Errors that a call may end with, the mode, and the exit codes that are right.
+ERRORS = {
+    "ENOSPC": (errno.ENOSPC, "FULL"),
+    "EDQUOT": (errno.EDQUOT, "FULL"),
+    "EROFS": (errno.EROFS, "FULL"),
+    "EIO": (errno.EIO, "FAIL"),
+    "EACCES": (errno.EACCES, "FAIL"),
+}
+
+
+@pytest.mark.parametrize("name", ERRORS)
+@pytest.mark.parametrize("command", SWEPT)
+def test_an_error_at_any_call_is_told_and_nothing_is_lost(
+    driver, stage, stride, figure, command, name
+):
+    state, before, after = SWEPT[command]
+    code, mode = ERRORS[name]
+    with stage.at(state) as root:
+        calls = driver(command, root, mode="COUNT_ALL" if mode == "FAIL" else "COUNT")["calls"]
+    tried = 0
+    for at in points(calls, stride(110 if mode == "FULL" else 450)):
+        with stage.at(state) as root:
+            said = driver(command, root, mode=mode, at=at, code=code)
+            what = f"{command} {name} {at}/{calls}: {said}"
+            assert said["status"] == 0, what
+            if said["error"] is not None:
+                kind, message, exits = said["error"]
+                assert exits != 1, what  # an error of the library, with words of its own
+                if code in (errno.ENOSPC, errno.EDQUOT):
+                    assert kind == "SpaceError", what
+                    assert "bytes are needed" in message, what
+            check(driver("finish", root), before, after, what)
+        tried += 1
+    figure(f"disk faults survived, {name} at any call, {command}", f"{tried} of {tried}")
+
+
+def test_the_oracle_sees_a_mix_and_a_missing_part(driver, stage):
+    """The judge itself: rows of two editions, and a part that has gone, are both found."""
+    with stage.at("fetched") as root:
+        part = next((root / "cache").rglob("messages-*.parquet"))
+        part.unlink()
+        assert driver("inspect", root)["value"]["wrong"]
+    golden = world.golden(1)[world.KEYS[0]]
+    assert {row[2] for row in golden} == {0, 1}
+    assert golden not in (world.golden(0)[world.KEYS[0]], world.golden(2)[world.KEYS[0]])
