@@ -242,6 +242,8 @@ def _holds(column: Any) -> bool:
     kind = array.type
     if pa.types.is_dictionary(kind):
         return _holds(array.dictionary)
+    if pa.types.is_map(kind):
+        return _holds(array.keys) or _holds(array.items)
     if pa.types.is_list(kind):
         return _holds(array.values)
     if pa.types.is_struct(kind):
