@@ -29,6 +29,8 @@ __all__ = [
     "contents",
     "counted",
     "entry",
+    "heard",
+    "listing",
     "quality",
     "read_objects",
     "summary",
@@ -78,6 +80,32 @@ def blocks_of(manifest: Manifest) -> dict[str, dict[str, Any]]:
     """Give what a manifest keeps of each block, by the block's id."""
     found: dict[str, dict[str, Any]] = manifest.quality.get("blocks", {})
     return found
+
+
+def listing(manifest: Manifest) -> dict[str, Any]:
+    """Give what the archive said of a partition beside its units; empty for most archives."""
+    found: dict[str, Any] = manifest.quality.get("listing", {})
+    return found
+
+
+def heard(snapshot: Snapshot, before: Manifest | None = None) -> dict[str, Any]:
+    """Give what a manifest keeps of a listing.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        The listing.
+    before : Manifest, optional
+        What is committed, if the listing is only like the one that it was read by: since then
+        nobody has verified that its rows are what the archive has.
+    """
+    said = dict(snapshot.facts)
+    if snapshot.likeness is not None:
+        said["likeness"] = snapshot.likeness
+    if before is not None:
+        since = listing(before).get("unverified_since") or snapshot.facts.get("modified")
+        said["unverified_since"] = since
+    return {"listing": said} if said else {}
 
 
 def unknown_versions(manifest: Manifest) -> dict[str, tuple[str, int]]:

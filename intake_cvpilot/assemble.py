@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from intake_cvpilot import __version__
-from intake_cvpilot.account import blocks_of, counted, entry, summary, totals, write_objects
+from intake_cvpilot.account import (
+    blocks_of,
+    counted,
+    entry,
+    heard,
+    listing,
+    summary,
+    totals,
+    write_objects,
+)
 from intake_cvpilot.building import Building
 from intake_cvpilot.cache import locks, staging
 from intake_cvpilot.cache.checksums import is_whole, open_plain
@@ -119,9 +128,14 @@ class Assembly:
                 return current  # another process did it while we waited
             if not snapshot.units and not snapshot.authoritative and current.counts.objects:
                 return self.mistrust(current)
-            if current.fingerprint == snapshot.fingerprint and not self.broken(current):
+            same = current.fingerprint == snapshot.fingerprint
+            if (same or self.is_like(current, snapshot)) and not self.broken(current):
+                said = heard(snapshot, None if same else current)
                 listed = msgspec.structs.replace(
-                    current, listed_at=snapshot.listed_at, closed=self.closed(snapshot)
+                    current,
+                    listed_at=snapshot.listed_at,
+                    closed=self.closed(snapshot),
+                    quality_json=as_quality({"blocks": blocks_of(current), **said}),
                 )
                 commit(self.layout, listed, {})
                 staging.clear(self.layout, self.key)  # of one killed just after its commit
@@ -137,6 +151,14 @@ class Assembly:
         commit(self.layout, manifest, staged)
         staging.clear(self.layout, self.key)
         return manifest
+
+    def is_like(self, current: Manifest, snapshot: Snapshot) -> bool:
+        """Say whether a listing names the rows that are committed; a refresh reads them anew."""
+        return (
+            snapshot.likeness is not None
+            and not self.job.refresh
+            and listing(current).get("likeness") == snapshot.likeness
+        )
 
     def is_news(self, current: Manifest) -> bool:
         """Say whether somebody committed since we looked; a listing's time alone may be wrong."""
@@ -207,7 +229,9 @@ class Assembly:
             fingerprint=snapshot.fingerprint,
             files=tuple(sorted([*old, *new], key=lambda f: (f.role, f.start or "", f.name))),
             counts=totals(snapshot, units, summaries.values(), self.job.versions),
-            quality_json=as_quality({"blocks": {name: summaries[name] for name in plan}}),
+            quality_json=as_quality(
+                {"blocks": {name: summaries[name] for name in plan}, **heard(snapshot)}
+            ),
             table_versions=dict(self.job.versions),
             options=options_hash(),
             library=__version__,

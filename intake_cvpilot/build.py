@@ -14,13 +14,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from intake_cvpilot import decode, tables
+from intake_cvpilot import decode, sources, tables
 from intake_cvpilot.tables.figures import Figures, Measuring
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-
+    from intake_cvpilot.tables.portal_rows import Restore
 __all__ = [
     "BlockResult",
     "BlockTask",
@@ -180,6 +180,16 @@ def build_block(task: BlockTask) -> BlockResult:
             gc.enable()
 
 
+def _restore(source: str, message_type: str) -> Restore | None:
+    """What gives a row of the data portal its record's form; None for records as published."""
+    origin = sources.source(source).of
+    if origin is None:
+        return None
+    from intake_cvpilot.tables.portal_rows import restorer
+
+    return restorer(origin, decode.shapes_for(source, message_type).tables[0])
+
+
 class _Block:
     """The work on one block."""
 
@@ -191,10 +201,16 @@ class _Block:
         self.task = task
         shapes = decode.shapes_for(task.source, task.message_type)
         self.tables = tables.tables_for(task.source, task.message_type)
-        self.rows = Gathering(self.tables, task.start, task.end)
+        self.rows = Gathering(self.tables, task.start, task.end, in_order=shapes.in_order)
         self.quarantine = Quarantine(task.folder / temporary("quarantine.ndjson"))
         self.measuring = Measuring(self.tables[0].name)
-        self.reader = Reader(shapes, self.rows, self.quarantine, exact=task.exact)
+        self.reader = Reader(
+            shapes,
+            self.rows,
+            self.quarantine,
+            exact=task.exact,
+            restore=_restore(task.source, task.message_type),
+        )
 
     def read(self, unit: StagedUnit) -> None:
         """Decode one object; every frame is counted once."""

@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Unpack
 
 from intake_cvpilot.account import contents, quality, unknown_versions
+from intake_cvpilot.account import listing as listing_of
 from intake_cvpilot.archive.base import Archive, Traffic
 from intake_cvpilot.assemble import Assembly
 from intake_cvpilot.bars import showing
@@ -163,8 +164,20 @@ def remark(report: Report, new: Collection[Manifest]) -> None:
             "and does it cover the range?"
         )
     unknown: dict[str, tuple[str, int]] = {}
+    timeless, unverified = 0, []
     for manifest in new:
         unknown |= unknown_versions(manifest)
+        said = listing_of(manifest)
+        timeless = max(timeless, said.get("rows_without_time") or 0)
+        unverified += [manifest.key] * (said.get("unverified_since") is not None)
+    if timeless:
+        warn(f"{timeless:,} rows of the portal's table have no usable time: no partition has them")
+    if unverified:
+        warn(
+            f"the portal's table has changed since {len(unverified)} partitions were read, e.g. "
+            f"{unverified[0]}; they have as many rows as before, which proves nothing: "
+            "refresh=True reads them anew"
+        )
     for version, (key, line) in unknown.items():
         warn(
             f"schema version {version} is not known (first seen in {key}, line {line}): read as "
@@ -228,6 +241,7 @@ def became(
         counts=contents(manifest),
         error=error,
         look=partial(quality, manifest),
+        hear=partial(listing_of, manifest),
     )
 
 

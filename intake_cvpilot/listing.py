@@ -135,7 +135,7 @@ def closing_archive(job: Job) -> Iterator[Archive]:
     """Open the job's archive, and give back its connections at the end."""
     archive = open_archive(
         job.settings.archive,
-        storage_options=job.settings.storage_options,
+        storage_options=job.settings.reach,
         rate=job.settings.rate,
         offline=job.settings.offline,
     )

@@ -117,9 +117,7 @@ def read_raw(
     """
     if settings.offline:
         return None, None, "offline: the raw line is left out"
-    opened = open_archive(
-        settings.archive, storage_options=settings.storage_options, rate=settings.rate
-    )
+    opened = open_archive(settings.archive, storage_options=settings.reach, rate=settings.rate)
     try:
         with (
             closing(opened) as archive,

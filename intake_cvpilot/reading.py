@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from intake_cvpilot.decode.quarantine import Quarantine
     from intake_cvpilot.decode.shape import Shapes
     from intake_cvpilot.tables.gather import Gathering
+    from intake_cvpilot.tables.portal_rows import Restore
 
 __all__ = ["Reader", "Tally"]
 
@@ -58,10 +59,18 @@ class Reader:
         Takes the frames that are no record.
     exact : bool
         Whether every record is read singly.
+    restore : Restore, optional
+        Gives a row of the data portal the form of its record.
     """
 
     def __init__(
-        self, shapes: Shapes, rows: Gathering, quarantine: Quarantine, *, exact: bool
+        self,
+        shapes: Shapes,
+        rows: Gathering,
+        quarantine: Quarantine,
+        *,
+        exact: bool,
+        restore: Restore | None = None,
     ) -> None:
         self.shapes = shapes
         self.rows = rows
@@ -69,7 +78,10 @@ class Reader:
         self.tallies: list[Tally] = []
         self.versions: Counter[str] = Counter()
         self.unknown: dict[str, tuple[str, int]] = {}
-        self._holds = not exact and any(shape.ordinary for shape in shapes.shapes)
+        self.restore = restore
+        self._holds = (
+            not exact and restore is None and any(shape.ordinary for shape in shapes.shapes)
+        )
         self._held: list[bytes] = []
         self._places: list[tuple[Tally, int, int]] = []
         self._bytes = 0
@@ -124,7 +136,10 @@ class Reader:
         try:
             if isinstance(data, Oversized):
                 raise strict.Rejected("too_long", f"a frame of {data.length} bytes")
-            reading = self.shapes.read(strict.parse(data), data)
+            record, said = strict.parse(data), data
+            if self.restore is not None:
+                record, said = self.restore(record, data)
+            reading = self.shapes.read(record, said)
         except strict.Rejected as why:
             self._reject(data, tally, line, offset, why)
             return

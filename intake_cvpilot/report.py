@@ -161,11 +161,23 @@ class PartitionReport:
     """Why it failed, else None."""
     look: Callable[[], Mapping[str, Any]] = field(default=dict, repr=False, compare=False)
     """Gives figures that add up; opening years of days does not decode what nobody asks for."""
+    hear: Callable[[], Mapping[str, Any]] = field(default=dict, repr=False, compare=False)
+    """Gives what the archive said of it beside its objects, when asked for."""
 
     @property
     def quality(self) -> dict[str, Any]:
         """Its figures by kind, as `told` gives them."""
         return told(self.look())
+
+    @property
+    def listing(self) -> dict[str, Any]:
+        """What the archive said of it beside its objects; empty for most archives.
+
+        From the data portal: ``rows``; ``modified``, when the table changed last;
+        ``rows_without_time``, rows of the whole table that are in no partition; and
+        ``unverified_since``, when the table has changed after the rows were read and has as many.
+        """
+        return {name: said for name, said in self.hear().items() if name != "likeness"}
 
     def to_dict(self) -> dict[str, Any]:
         """Give plain values, ready for JSON."""
@@ -175,6 +187,7 @@ class PartitionReport:
             "status": self.status,
             "counts": asdict(self.counts),
             "quality": self.quality,
+            "listing": self.listing,
             "error": self.error,
         }
 

@@ -56,8 +56,17 @@ class Settings:
     """Whether a part's whole hash is checked before another engine reads the file."""
     progress: bool | None
     """Bars or silence; None for bars on a terminal and in notebooks."""
+    app_token: Secrets = field(default_factory=Secrets, repr=False)
+    """App token of the data portal; empty for none."""
     origins: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
     """Where each value came from: ``argument``, a variable's name, or ``default``."""
+
+    @property
+    def reach(self) -> Secrets:
+        """How to reach the archive: the storage options, and for a data portal its token."""
+        if not self.archive.startswith("socrata:"):
+            return self.storage_options
+        return Secrets({**self.app_token, **self.storage_options})
 
     def describe(self) -> tuple[Described, ...]:
         """Give every setting with its value and where it came from, secrets masked."""
@@ -111,6 +120,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("recheck", values.days, _DAYS, "1", values.days_text),
     Setting("verify", values.verification, "once or never", "once"),
     Setting("progress", values.progress, f"{_SWITCHES}, or auto", "auto", values.auto_text),
+    Setting("app_token", values.token, "the data portal's app token", "none", values.token_text),
 )
 
 #: Where None is a value (no limit), so that "not given" needs a word of its own.
@@ -132,6 +142,7 @@ def resolve(
     recheck: float | timedelta | None = None,
     verify: Literal["once", "never"] | None = None,
     progress: bool | None = None,
+    app_token: str | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> Settings:
     """Settle every setting: the argument, else the environment variable, else the default.
@@ -141,7 +152,7 @@ def resolve(
     source : str, optional
         The source that names the default archive; None for the first one there is.
     cache_dir, archive, storage_options, offline, max_bytes, rate, jobs, lock_timeout, \
-settle, recheck, verify, progress
+settle, recheck, verify, progress, app_token
         See `Settings`; None is "not given", but for ``max_bytes`` and ``rate``,
         where it lifts the limit.  ``settle`` and ``recheck`` are days or a timedelta.
     environ : mapping of str to str, optional
@@ -170,6 +181,7 @@ settle, recheck, verify, progress
         "recheck": recheck,
         "verify": verify,
         "progress": progress,
+        "app_token": app_token,
     }
     variables = os.environ if environ is None else environ
     settled: dict[str, Any] = {}
@@ -179,7 +191,9 @@ settle, recheck, verify, progress
         if argument is not UNSET and (argument is not None or name in _NONE_IS_A_VALUE):
             settled[name] = _checked(setting, argument, name)
             origins[name] = "argument"
-        elif variables.get(setting.variable, "").strip():
+        elif variables.get(setting.variable, "").strip() and _fits(
+            setting, variables[setting.variable], source
+        ):
             settled[name] = _checked(setting, variables[setting.variable], setting.variable)
             origins[name] = setting.variable
         else:
@@ -188,11 +202,25 @@ settle, recheck, verify, progress
     return Settings(**settled, origins=origins)
 
 
+def _fits(setting: Setting, text: str, source: str | None) -> bool:
+    """Say whether a variable is meant for a source: the bucket's archive has no portal's rows."""
+    if setting.name not in ("archive", "storage_options") or source is None:
+        return True
+    from intake_cvpilot import sources
+
+    portal = sources.source(source).of is not None
+    if setting.name == "archive":
+        return portal == text.strip().startswith("socrata:") or text.strip().endswith(".csv")
+    return not portal
+
+
 def _default(setting: Setting, source: str | None) -> Any:
     if setting.name == "cache_dir":
         from platformdirs import user_cache_path
 
         return user_cache_path("intake-cvpilot", appauthor=False).absolute()
+    if setting.name == "app_token":
+        return Secrets()
     if setting.name == "archive":
         from intake_cvpilot import sources
 
@@ -206,7 +234,7 @@ def _checked(setting: Setting, value: Any, where: str) -> Any:
     # RuntimeError: ``~someone`` without a home, and JSON nested too deep.
     except (ValueError, TypeError, OverflowError, RuntimeError):
         # What may hold a secret is not repeated.
-        hidden = setting.name in ("archive", "storage_options")
+        hidden = setting.name in ("archive", "storage_options", "app_token")
         shown = "the value" if hidden else repr(value)[:60]
         raise InvalidRequestError(f"{where}: {shown} is not valid; give {setting.forms}") from None
 

@@ -16,6 +16,7 @@ from intake_cvpilot.errors import CVPilotError, InvalidRequestError
 
 __all__ = [
     "Coverage",
+    "Dataset",
     "Licence",
     "MessageType",
     "Source",
@@ -73,6 +74,20 @@ class Coverage:
 
 
 @dataclass(frozen=True, slots=True)
+class Dataset:
+    """A data set of the data portal."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+
+    id: Annotated[str, Field(pattern=r"^[a-z0-9]{4}-[a-z0-9]{4}$")]
+    """Its id there."""
+    time: _EntryName
+    """The API's name of the column that says when; it files a row."""
+    needs: tuple[_EntryName, ...]
+    """Columns without which a page is none of this data set."""
+
+
+@dataclass(frozen=True, slots=True)
 class MessageType:
     """A message type of a source."""
 
@@ -88,6 +103,8 @@ class MessageType:
     """Name of the catalog entry for each table; the first table is the default one."""
     coverage: Coverage = field(default_factory=Coverage)
     """Earliest and latest evidence."""
+    dataset: Dataset | None = None
+    """Where its rows are, for a source of the data portal."""
 
     @property
     def tables(self) -> tuple[str, ...]:
@@ -121,6 +138,14 @@ class Source:
     """URL of the archive where the source lives unless told otherwise."""
     types: Annotated[Mapping[str, MessageType], Field(min_length=1)]
     """Message types by name."""
+    of: _SourceName | None = None
+    """The source whose records these are, flattened by the data portal; None for records as
+    published."""
+
+    @property
+    def records_of(self) -> str:
+        """Name of the source whose records these are."""
+        return self.of or self.name
 
 
 def load(text: str, name: str = FILE) -> Mapping[str, Source]:

@@ -29,6 +29,8 @@ __all__ = [
     "size_text",
     "switch",
     "text",
+    "token",
+    "token_text",
     "verification",
 ]
 
@@ -124,6 +126,20 @@ def secrets(value: Any) -> Secrets:
     if not isinstance(given, Mapping) or not all(isinstance(key, str) for key in given):
         raise ValueError
     return Secrets(given)
+
+
+def token(value: Any) -> Secrets:
+    """Read an app token: text without white space; it is never shown."""
+    if isinstance(value, Secrets):
+        return value
+    if not isinstance(value, str) or not re.fullmatch(r"[\x21-\x7e]{1,200}", value.strip()):
+        raise ValueError
+    return Secrets({"app_token": value.strip()})
+
+
+def token_text(value: Secrets | None) -> str:
+    """Show whether there is a token."""
+    return "***" if value else "none"
 
 
 def masked(url: str) -> str:

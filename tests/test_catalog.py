@@ -34,6 +34,8 @@ def test_entries_are_the_sources_times_their_types() -> None:
     assert set(SPEC) == {
         *("wydot_bsm", "wydot_tim", "wydot_backup_bsm", "wydot_backup_tim"),
         *("thea_bsm", "thea_tim", "thea_spat", "nycdot_event", "nycdot_event_bsms"),
+        *("wydot_portal_bsm", "wydot_portal_tim", "thea_portal_bsm", "thea_portal_tim"),
+        *("thea_portal_spat", "nycdot_portal_event", "nycdot_portal_event_bsms"),
     }
     assert list(open_catalog()) == list(intake.open_catalog(str(catalog_file()))) == list(SPEC)
 
@@ -102,7 +104,10 @@ def test_a_source_written_to_a_catalog_of_the_users_own_is_the_same_source(tmp_p
 
 
 def test_searching_and_listing_the_catalog_makes_every_entry() -> None:
-    assert set(open_catalog().search("Tampa")) == {"thea_bsm", "thea_tim", "thea_spat"}
+    tampa = {
+        f"{source}_{kind}" for source in ("thea", "thea_portal") for kind in ("bsm", "tim", "spat")
+    }
+    assert set(open_catalog().search("Tampa")) == tampa
     assert {name: made.name for name, made in open_catalog().items()} == {n: n for n in ENTRIES}
 
 

@@ -35,6 +35,7 @@ CASES = [
     ("recheck", "0.5", timedelta(hours=12), 2, timedelta(days=2)),
     ("verify", "never", "never", "once", "once"),
     ("progress", "no", False, True, True),
+    ("app_token", "abc", Secrets({"app_token": "abc"}), "xyz", Secrets({"app_token": "xyz"})),
 ]
 
 
@@ -250,3 +251,29 @@ def test_importing_reads_and_makes_nothing(tmp_path):
     environ["PYTHONPATH"] = str(Path(__file__).parents[1])
     subprocess.run([sys.executable, "-c", code], check=True, env=environ, cwd=tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("source", "archive", "found"),
+    [
+        ("wydot", "/copy", "/copy"),
+        ("wydot_portal", "/copy", "socrata://data.transportation.gov"),
+        ("wydot_portal", "socrata://other.example", "socrata://other.example"),
+        ("wydot_portal", "/data/rows.csv", "/data/rows.csv"),
+        ("wydot", "socrata://other.example", "s3://usdot-its-cvpilot-publicdata"),
+    ],
+)
+def test_a_variable_for_the_bucket_does_not_lead_the_portal_astray(source, archive, found):
+    variables = {
+        "CVPILOT_ARCHIVE": archive,
+        "CVPILOT_STORAGE_OPTIONS": '{"profile": "work"}',
+        "CVPILOT_APP_TOKEN": "T0KEN",
+    }
+    settings = resolve(source=source, environ=variables)
+    assert settings.archive == found
+    portal = found.startswith("socrata:")
+    assert dict(settings.reach) == (
+        {"app_token": "T0KEN"} if portal else dict(settings.storage_options)
+    )
+    assert "T0KEN" not in repr(settings) + str(settings.describe())
+    assert resolve(source=source, archive=archive, environ=variables).archive == archive

@@ -21,6 +21,15 @@ ENTRIES = {
     ("thea", "TIM"): {"frames": "thea_tim"},
     ("thea", "SPAT"): {"movements": "thea_spat"},
     ("nycdot", "EVENT"): {"events": "nycdot_event", "bsms": "nycdot_event_bsms"},
+    ("wydot_portal", "BSM"): {"messages": "wydot_portal_bsm"},
+    ("wydot_portal", "TIM"): {"frames": "wydot_portal_tim"},
+    ("thea_portal", "BSM"): {"messages": "thea_portal_bsm"},
+    ("thea_portal", "TIM"): {"frames": "thea_portal_tim"},
+    ("thea_portal", "SPAT"): {"movements": "thea_portal_spat"},
+    ("nycdot_portal", "EVENT"): {
+        "events": "nycdot_portal_event",
+        "bsms": "nycdot_portal_event_bsms",
+    },
 }
 
 
@@ -37,6 +46,9 @@ def test_clocks_bins_spills_and_framing():
         "wydot_backup": ("UTC", "day", timedelta(0)),
         "thea": ("America/New_York", "day", timedelta(hours=1)),
         "nycdot": ("America/New_York", "weekday", timedelta(0)),
+        "wydot_portal": ("UTC", "day", timedelta(0)),
+        "thea_portal": ("America/New_York", "day", timedelta(0)),
+        "nycdot_portal": ("America/New_York", "weekday", timedelta(0)),
     }
     framing = {t.framing for t in source("nycdot").types.values()}
     assert framing == {"objects"}
@@ -46,7 +58,13 @@ def test_clocks_bins_spills_and_framing():
 def test_every_source_tells_its_licence_and_where_it_lives():
     for each in sources().values():
         assert each.licence.url.startswith("https://")
-        assert each.archive == "s3://usdot-its-cvpilot-publicdata"
+        portal = each.name.endswith("_portal")
+        home = (
+            "socrata://data.transportation.gov" if portal else "s3://usdot-its-cvpilot-publicdata"
+        )
+        assert each.archive == home
+        assert (each.of is not None) == portal
+        assert all((kind.dataset is not None) == portal for kind in each.types.values())
         assert each.description
         assert each.agency
     assert source("nycdot").licence.name == "CC BY 4.0"

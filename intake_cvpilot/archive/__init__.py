@@ -37,12 +37,14 @@ def open_archive(
     Parameters
     ----------
     url : str or path
-        ``s3://bucket`` or ``s3://bucket/path``, a folder, or a URL (or a chain) of fsspec.
+        ``s3://bucket`` or ``s3://bucket/path``, a folder, ``socrata://host`` (a data portal), or a
+        URL (or a chain) of fsspec.
     storage_options : mapping, optional
         For S3: anon, key, secret, token, profile, endpoint_url, requester_pays,
         addressing_style, client_kwargs, config_kwargs, as in s3fs, but with `anon` True unless
         credentials are given.  AWS settings of the environment are used only with
-        ``anon=False``.  For other URLs: what the fsspec file system takes.
+        ``anon=False``.  For a data portal: app_token.  For other URLs: what the fsspec file system
+        takes.
     rate : float or None
         Requests a second to a remote archive, with a burst of 10; None lifts the limit.
     threads : int
@@ -85,6 +87,11 @@ def open_archive(
         from intake_cvpilot.archive.files import FolderArchive
 
         return FolderArchive(address, threads=threads)
+    if address.kind == "socrata":
+        from intake_cvpilot.archive.socrata import SocrataArchive
+
+        token = (storage_options or {}).get("app_token")
+        return SocrataArchive(address, token=token, rate=rate, threads=threads, policy=policy)
     from intake_cvpilot.archive.filesystems import FilesystemArchive
 
     return FilesystemArchive(

@@ -21,6 +21,9 @@ _SECRET = re.compile(
     r"(^|[-_])(access|auth\w*|cred\w*|key|pass\w*|pwd|secret|sig|signature|token|user\w*)($|[-_])",
     re.IGNORECASE,
 )
+_HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,252}")
+_ENDPOINT = re.compile(r"https?://[A-Za-z0-9][A-Za-z0-9.-]*(:\d{1,5})?/?", re.IGNORECASE)
+_PORTAL_OPTIONS = frozenset({"app_token", "endpoint_url"})
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]")
 
 
@@ -28,10 +31,11 @@ _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]")
 class Address:
     """Where an archive is."""
 
-    kind: Literal["s3", "folder", "filesystem"]
-    """What reads it: the S3 client, the local disk, or fsspec."""
+    kind: Literal["s3", "folder", "filesystem", "socrata"]
+    """What reads it: the S3 client, the local disk, fsspec, or the data portal's."""
     place: str
-    """The bucket, the absolute folder, or the URL for fsspec (which may hold credentials)."""
+    """The bucket, the absolute folder, the portal's URL, or the URL for fsspec (which may hold
+    credentials)."""
     root: str
     """The path below the bucket with a trailing slash, or nothing."""
     identity: str
@@ -67,10 +71,13 @@ class Address:
             return _s3(text, storage_options)
         if scheme in ("", "file", "local"):
             return _folder(unquote(text.partition("://")[2]) if scheme else text, storage_options)
+        if scheme == "socrata":
+            return _socrata(text, storage_options)
         if scheme in ("http", "https"):
             raise InvalidRequestError(
                 "an archive over http has no listing; for an S3 service give s3://bucket with "
-                "storage_options={'endpoint_url': 'https://host'}"
+                "storage_options={'endpoint_url': 'https://host'}, for the data portal "
+                "socrata://host"
             )
         return _filesystem(text, storage_options)
 
@@ -89,6 +96,29 @@ def _s3(text: str, options: Mapping[str, Any] | None) -> Address:
     if endpoint:
         identity += f"?endpoint={endpoint}"
     return Address("s3", bucket, f"{root}/" if root else "", identity)
+
+
+def _socrata(text: str, options: Mapping[str, Any] | None) -> Address:
+    host = text.partition("://")[2].rstrip("/")
+    if not _HOST.fullmatch(host):
+        raise InvalidRequestError(
+            "a data portal is socrata://host; the app token goes into storage_options or "
+            "CVPILOT_APP_TOKEN"
+        )
+    unknown = sorted(set(options or {}) - _PORTAL_OPTIONS)
+    if unknown:
+        raise InvalidRequestError(
+            f"storage_options of a data portal are {', '.join(sorted(_PORTAL_OPTIONS))}; not "
+            f"{', '.join(unknown)}"
+        )
+    host = host.lower()
+    endpoint = (options or {}).get("endpoint_url")
+    if endpoint is None:
+        return Address("socrata", f"https://{host}", "", f"socrata://{host}")
+    if not isinstance(endpoint, str) or not _ENDPOINT.fullmatch(endpoint):
+        raise InvalidRequestError("endpoint_url of a data portal is http(s)://host[:port]")
+    endpoint = endpoint.rstrip("/").lower()
+    return Address("socrata", endpoint, "", f"socrata://{host}?endpoint={endpoint}")
 
 
 def _folder(text: str, options: Mapping[str, Any] | None) -> Address:

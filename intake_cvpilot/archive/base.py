@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Generator, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -22,7 +22,7 @@ class Unit:
     key: str
     """The key below the archive's root, unchanged: it never becomes a path in the cache."""
     size: int
-    """Bytes, as listed."""
+    """Bytes, as listed; of a page of the data portal, which lists none, an estimate."""
     etag: str | None = None
     """The entity tag without its quotes, or None where the archive has none."""
     last_modified: datetime | None = None
@@ -46,6 +46,11 @@ class Snapshot:
     """Aware UTC: when the listing began."""
     authoritative: bool = True
     """False where an empty listing proves nothing (an empty prefix of a local folder)."""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """What else the archive said of the partition, ready for JSON; the manifest keeps it."""
+    likeness: str | None = None
+    """Equal in two listings that name the same rows, which may have been changed in their place;
+    None where the fingerprint tells all."""
 
     @cached_property
     def fingerprint(self) -> str:

@@ -127,7 +127,8 @@ def find_all(
     for name in _names(layout, key, "units"):
         match = _UNIT.fullmatch(name)
         unit = wanted.get(match[1]) if match else None
-        if match and unit and _whole(folder / name, unit[1], match[2]):
+        # The listed size is part of the name only: of a page of the data portal it is a guess.
+        if match and unit and _whole(folder / name, None, match[2]):
             found[unit[0]] = folder / name
     return found
 
@@ -146,11 +147,11 @@ def _names(layout: Layout, key: str, below: str) -> list[str]:
         return []
 
 
-def _whole(path: Path, size: int, digest: str) -> bool:
+def _whole(path: Path, size: int | None, digest: str) -> bool:
     """Say whether a staged file is what it should be; remove it when it is not."""
     try:
         with open_plain(path) as file:
-            if is_whole(file, size, digest):
+            if is_whole(file, os.fstat(file.fileno()).st_size if size is None else size, digest):
                 return True
     except OSError:
         pass

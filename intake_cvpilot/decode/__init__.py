@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from typing import IO, NamedTuple
 
@@ -11,7 +12,13 @@ from intake_cvpilot.decode.shape import Shapes
 
 __all__ = ["RawFrame", "decoded", "frames_of", "shapes_for"]
 
-_ALIASES = {"wydot_backup": "wydot"}
+_ALIASES = {
+    "wydot_backup": "wydot",
+    "wydot_portal": "wydot",
+    "thea_portal": "thea",
+    "nycdot_portal": "nycdot",
+}
+_ROWS = frozenset({"wydot_portal", "thea_portal", "nycdot_portal"})
 _FRAMINGS = {"nycdot": "objects"}
 
 
@@ -130,6 +137,7 @@ def decoded() -> tuple[tuple[str, str], ...]:
     return tuple(_registry())
 
 
+@cache
 def shapes_for(source: str, message_type: str) -> Shapes:
     """The raw shapes of a source and message type.
 
@@ -144,6 +152,9 @@ def shapes_for(source: str, message_type: str) -> Shapes:
         For a pair that is not decoded yet; the message names those that are.
     """
     found = _registry().get((_ALIASES.get(source, source), message_type))
+    if found is not None and source in _ROWS:
+        # A row of the data portal is given its record's form before it is read: one a line.
+        return replace(found, framing="lines", in_order=False)
     if found is None:
         names = ", ".join(f"{a} {b}" for a, b in decoded())
         raise NotImplementedError(

@@ -182,8 +182,7 @@ class Shape:
     layouts: tuple[Layout, ...]
     """One for each table, in the order of the tables."""
     rows: Callable[[dict[str, Any], bytes], list[Row]]
-    """Takes a decoded record (and its raw bytes) apart; raises Rejected.  At least one row of the
-    first layout; rows of a record stay together."""
+    """Takes a record (and its raw bytes) apart, a row of the first layout at least, or Rejected."""
     required: tuple[str, ...] = ()
     """Columns that must be readable for an unknown schema version to pass as this shape."""
     ordinary: str = ""
@@ -234,6 +233,8 @@ class Shapes:
     """The file to extend for a new schema version."""
     folder: Callable[[str], int]
     """First instant of a key's folder hour, microseconds since 1970 UTC."""
+    in_order: bool = True
+    """Whether records of an object follow each other as they were logged."""
     by_version: Mapping[int, Shape] = field(init=False, repr=False)
     """The shape of each known version."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -50,8 +50,17 @@ def empty_table(table: Table, columns: Sequence[str]) -> pa.Table:
     return pa.schema([table.schema.field(name) for name in columns]).empty_table()
 
 
-def to_dataset(found: Sequence[Piece], chosen: Selection) -> ds.Dataset:
+def to_dataset(
+    found: Sequence[Piece], chosen: Selection, about: Mapping[str, str] | None = None
+) -> ds.Dataset:
     """Give the parts as a dataset, after each file's whole hash was checked.
+
+    Parameters
+    ----------
+    found, chosen : sequence of Piece, Selection
+        What to read.
+    about : mapping of str to str, optional
+        What the schema says of the rows beside table and version: their source and archive.
 
     Raises
     ------
@@ -67,7 +76,10 @@ def to_dataset(found: Sequence[Piece], chosen: Selection) -> ds.Dataset:
     names = dict.fromkeys([*chosen.columns, *needed])
     files = ds.FileSystemDataset.from_paths(
         [str(place(piece)) for piece in found],
-        schema=pa.schema([chosen.table.schema.field(name) for name in names]),
+        schema=pa.schema(
+            [chosen.table.schema.field(name) for name in names],
+            metadata={**(chosen.table.schema.metadata or {}), **(about or {})},
+        ),
         format=ds.ParquetFileFormat(default_fragment_scan_options=options),
         filesystem=LocalFileSystem(),
     )

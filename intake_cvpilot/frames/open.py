@@ -156,8 +156,9 @@ def open_arrow(
     -------
     pyarrow.dataset.Dataset
         Filtered to the range.  With ``columns`` its schema is those, followed by the columns that
-        the range and the filters need.  Each file's whole hash was checked when the dataset was
-        opened, and page checksums are checked on reading.
+        the range and the filters need; its metadata name table, source and archive.  Each file's
+        whole hash was checked when the dataset was opened, and page checksums are checked on
+        reading.
 
     Raises
     ------
@@ -171,4 +172,5 @@ def open_arrow(
     from intake_cvpilot.frames.arrow import to_dataset
 
     found = opened(source, message_type, start, end, options)
-    return to_dataset(found.pieces, found.selection)
+    about = {"source": found.report.source, "archive": found.report.archive}
+    return to_dataset(found.pieces, found.selection, about)

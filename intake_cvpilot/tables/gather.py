@@ -40,12 +40,21 @@ class Gathering:
         The tables of the message type.
     start, end : datetime or None
         The window, aware UTC, half open.
+    in_order : bool
+        Whether lines of an object are in the order in which they were logged, which tells the
+        passes of a repeated hour apart.
     """
 
     def __init__(
-        self, tables: Sequence[Table], start: dt.datetime | None, end: dt.datetime | None
+        self,
+        tables: Sequence[Table],
+        start: dt.datetime | None,
+        end: dt.datetime | None,
+        *,
+        in_order: bool = True,
     ) -> None:
         self.tables = tables
+        self.in_order = in_order
         self.start, self.end = start, end
         self.inside = 0
         self.outside = 0
@@ -150,7 +159,8 @@ class Gathering:
             for role in (made.name, made.name + ".outside"):
                 chunks = [chunk for chunk in self._chunks.pop(role, []) if len(chunk)]
                 if chunks:
-                    yield role, parts.finish(settle(chunks, made), made)
+                    told = settle(chunks, made) if self.in_order else chunks
+                    yield role, parts.finish(told, made)
 
     def nulls(self) -> dict[str, dict[str, dict[str, int]]]:
         """Null cells by table, column and reason."""

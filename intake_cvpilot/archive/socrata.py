@@ -1,0 +1,276 @@
+"""The data portal (SODA 2.1) as an archive: pages of a table in the place of objects.
+
+A listing is the ids of a partition's rows, taken twice over: they are counted, listed in the order
+of ``:id`` and cut into pages of an hour (New York: a period) each.  So a page's rows are known
+before it is read, pages can be read in any order and again, and a page that holds other rows is
+found.  When the last page is read the rows are counted again.
+
+What the portal cannot tell: a row that was changed in its place.  The table says when it changed
+last; a listing of the same rows after that is *like* the one before, and no more.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import threading
+import time
+import uuid
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from intake_cvpilot.archive import socrata_answer as answers
+from intake_cvpilot.archive.base import Received, Snapshot, Traffic, Unit
+from intake_cvpilot.archive.crew import gather
+from intake_cvpilot.archive.meter import Meter
+from intake_cvpilot.archive.retry import Retry
+from intake_cvpilot.archive.socrata_http import Body, SocrataHttp
+from intake_cvpilot.archive.socrata_query import Page, Window, literal, window
+from intake_cvpilot.archive.stop import Stop
+from intake_cvpilot.archive.throttle import Throttle
+from intake_cvpilot.archive.translate import shown
+from intake_cvpilot.errors import ArchiveError, ChangedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+    from pathlib import Path
+    from typing import TypeVar
+
+    from intake_cvpilot.archive.address import Address
+    from intake_cvpilot.archive.policy import Policy
+
+    T = TypeVar("T")
+
+__all__ = ["PAGE_ROWS", "SocrataArchive"]
+
+PAGE_ROWS: Final = 10_000
+"""Rows of a page."""
+INDEX_ROWS: Final = 50_000
+"""Ids of one answer to a listing."""
+ROW_BYTES: Final = 2048
+"""Estimated bytes of a row: a page has no size before it is read."""
+MOST_LISTINGS: Final = 3
+"""How often a table that changes while it is listed is listed anew."""
+
+
+class SocrataArchive:
+    """Pages of the data portal's tables, all verified.
+
+    Parameters
+    ----------
+    address : Address
+        The portal.
+    token : str or None
+        App token.
+    rate : float or None
+        Requests a second.
+    threads : int
+        Most reads at a time.
+    policy : Policy
+        Bounds of retries and waits.
+    page : int
+        Rows of a page.
+    """
+
+    def __init__(
+        self,
+        address: Address,
+        *,
+        token: str | None,
+        rate: float | None,
+        threads: int,
+        policy: Policy,
+        page: int = PAGE_ROWS,
+    ) -> None:
+        self.identity = address.identity
+        self._threads = threads
+        self._policy = policy
+        self._page_rows = page
+        self._meter = Meter()
+        self._retry = Retry(policy, Throttle(rate, width=threads), self._meter)
+        self._http = SocrataHttp(address.place, token, policy, threads)
+        self._timeless: dict[str, int] = {}
+        self._listed: dict[str, tuple[int, str]] = {}
+        self._lock = threading.Lock()
+
+    def __repr__(self) -> str:
+        return f"SocrataArchive({self.identity!r})"
+
+    @property
+    def traffic(self) -> Traffic:
+        """What was asked of this archive so far."""
+        return self._meter.traffic
+
+    def snapshot(self, prefix: str) -> Snapshot:
+        """List a partition; see `Archive.snapshot`."""
+        asked = window(prefix)
+        what = f"listing {shown(prefix)} of {self.identity}"
+        for _ in range(MOST_LISTINGS):
+            listed_at = datetime.now(UTC)
+            count, changed = self._count(asked, asked.where, what)
+            rows = self._index(asked, count, changed, what)
+            if rows is not None:
+                self._listed[prefix] = (count, changed)
+                return Snapshot(
+                    prefix,
+                    tuple(sorted(_units(asked, rows, changed, self._page_rows, what))),
+                    listed_at,
+                    facts={
+                        "rows": count,
+                        "modified": changed or None,
+                        "rows_without_time": self._without_time(asked, what),
+                    },
+                    likeness=_likeness(rows),
+                )
+        raise ArchiveError(
+            f"{what}: the table changed while it was listed, {MOST_LISTINGS} times in a row; "
+            "nothing of the partition was stored, ask again later"
+        )
+
+    def read(self, units: Sequence[Unit], folder: Path) -> Generator[Received, None, None]:
+        """Read pages; see `Archive.read`.  After the last the partition's rows are counted again.
+
+        A page is written with a row on each line, as it came.
+        """
+        run, count = uuid.uuid4().hex, itertools.count()
+
+        def one(unit: Unit, stop: Stop) -> Received:
+            return self._read(unit, folder / f"{run}-{next(count)}.part", stop)
+
+        yield from gather(one, units, self._threads)
+        for prefix in {Page.parse(unit.key).prefix for unit in units}:
+            before = self._listed.get(prefix)
+            what = f"counting {shown(prefix)} of {self.identity}"
+            asked = window(prefix)
+            if before is not None and self._count(asked, asked.where, what) != before:
+                raise ChangedError(f"{what}: the table changed while it was read")
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def _count(self, asked: Window, where: str, what: str) -> tuple[int, str]:
+        """Count rows; and when the table changed last."""
+        query = {"$select": "count(*)", "$where": where}
+
+        def read(body: Body) -> tuple[int, str]:
+            return answers.counted(body.content, what), answers.modified(body.headers, what)
+
+        self._meter.listed()
+        return self._ask(asked, query, read, what, Stop())
+
+    def _without_time(self, asked: Window, what: str) -> int:
+        """Count the table's rows without a usable time, once."""
+        dataset = asked.dataset.id
+        with self._lock:
+            if dataset not in self._timeless:
+                self._timeless[dataset] = self._count(asked, asked.timeless, what)[0]
+            return self._timeless[dataset]
+
+    def _index(
+        self, asked: Window, count: int, changed: str, what: str
+    ) -> list[tuple[str, Any]] | None:
+        """List the rows in the order of their ids; None when they are not those counted."""
+        found: list[tuple[str, Any]] = []
+        seen: set[str] = set()
+
+        def read(body: Body) -> tuple[list[tuple[str, Any]], str]:
+            rows = answers.index(body.content, asked.dataset, what)
+            return rows, answers.modified(body.headers, what)
+
+        while len(found) < count:
+            after = f" AND :id > {literal(found[-1][0])}" if found else ""
+            query = {
+                "$select": f":id, {asked.dataset.time}",
+                "$where": asked.where + after,
+                "$order": ":id",
+                # One more than were counted: a row that came meanwhile shows.
+                "$limit": str(min(INDEX_ROWS, count - len(found) + 1)),
+            }
+            self._meter.listed()
+            rows, now = self._ask(asked, query, read, what, Stop())
+            if not rows or now != changed:
+                return None
+            for row in rows:
+                if row[0] in seen:
+                    raise answers.improper(what, f"the row {row[0]!r} is there twice")
+                seen.add(row[0])
+            found += rows
+        return found if len(found) == count else None
+
+    def _read(self, unit: Unit, path: Path, stop: Stop) -> Received:
+        asked = Page.parse(unit.key)
+        held = window(asked.prefix)
+        what = f"reading {shown(unit.key)} of {self.identity}"
+        after = f" AND :id > {literal(asked.after)}" if asked.after is not None else ""
+        query = {
+            "$select": ":id, *",
+            "$where": held.within(asked.folder) + after,
+            "$order": ":id",
+            "$limit": str(asked.rows),
+        }
+
+        def read(body: Body) -> tuple[answers.Rows, int]:
+            rows = answers.page(
+                body.content, body.headers, dataset=held.dataset, rows=asked.rows, what=what
+            )
+            if answers.tag(rows.ids, answers.modified(body.headers, what)) != unit.etag:
+                raise ChangedError(f"{what}: the table changed after it was listed")
+            return rows, body.size
+
+        self._meter.asked()
+        rows, size = self._ask(held, query, read, what, stop)
+        digest = hashlib.sha256()
+        try:
+            with path.open("xb") as file:
+                for line in rows.lines:
+                    digest.update(line + b"\n")
+                    file.write(line + b"\n")
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+        self._meter.verified(size)
+        return Received(unit, path, digest.hexdigest())
+
+    def _ask(
+        self,
+        asked: Window,
+        query: Mapping[str, str],
+        read: Callable[[Body], T],
+        what: str,
+        stop: Stop,
+    ) -> T:
+        seconds = self._policy.allowed()
+        deadline = time.monotonic() + seconds
+
+        def attempt() -> T:
+            body = self._http.ask(asked.dataset.id, query, what=what, stop=stop, deadline=deadline)
+            return read(body)
+
+        return self._retry.call(attempt, what=what, stop=stop, seconds=seconds)
+
+
+def _units(
+    asked: Window, rows: list[tuple[str, Any]], changed: str, most: int, what: str
+) -> Iterator[Unit]:
+    """Cut the rows of each folder into pages."""
+    folders: dict[str, list[str]] = {}
+    for name, when in rows:
+        folder = asked.folder(when)
+        if folder is None:
+            raise answers.improper(what, f"the row {name!r} is not of the time asked for")
+        folders.setdefault(folder, []).append(name)
+    at = datetime.fromisoformat(changed) if changed else None
+    for folder, ids in folders.items():
+        for begin in range(0, len(ids), most):
+            held = ids[begin : begin + most]
+            page = Page(asked.prefix, folder, len(held), ids[begin - 1] if begin else None)
+            size = len(held) * ROW_BYTES
+            yield Unit(page.key, size, answers.tag(held, changed), at)
+
+
+def _likeness(rows: list[tuple[str, Any]]) -> str:
+    digest = hashlib.sha256()
+    for row in rows:
+        digest.update(repr(row).encode())
+    return digest.hexdigest()

@@ -1,0 +1,130 @@
+"""Rows of the data portal decode to what the archive's own records decode to."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from portal_kit import TABLES, flatten
+
+from intake_cvpilot.build import BlockTask, StagedUnit, build_block
+from intake_cvpilot.tables.portal_names import portal_columns
+
+SAMPLES = sorted(Path(__file__, "..", "samples").resolve().glob("*.json"))
+FOLDERS = {"nycdot": "2021/04/FRI/AM"}
+# What the publisher's flattening does not take: version 1's names, no stamp of the record's own,
+# other envelopes of traveler information, J2735's misspelt duration, regions that are no path,
+# values of another type than their column's, objects in a list of one.
+NOT_FLATTENED = {
+    "thea-bsm-1-sentinels",
+    "wydot-bsm-1",
+    "wydot-bsm-6-collapsed_lists",
+    "wydot-bsm-6-folder_time",
+    "wydot-bsm-6-received_time",
+    "wydot-bsm-6-leftover",
+    "wydot-bsm-6-unreadable",
+    "wydot-tim-3",
+    "wydot-tim-5",
+    "wydot-tim-6-region",
+    "wydot-tim-6-broadcast",
+    "wydot-tim-6-empty",
+}
+
+
+def built(source, kind, lines, folder):
+    """Rows by table, and the block's result, of records or rows, one a line."""
+    folder.mkdir(parents=True)
+    raw = folder / "raw"
+    raw.write_text("\n".join(json.dumps(line) for line in lines))
+    place = f"{source}/{kind}/{FOLDERS.get(source.removesuffix('_portal'), '2021/04/06/10')}"
+    units = (StagedUnit(f"{place}/unit", 7, raw),)
+    task = BlockTask(source, kind, place.rsplit("/", 1)[0], None, None, units, folder)
+    result = build_block(task)
+    tables = {
+        part.role: pq.read_table(folder / part.name).to_pylist()
+        for part in result.files
+        if part.role != "quarantine"
+    }
+    return tables, result
+
+
+def shared(source, kind):
+    """Our columns that a column of the portal holds, whole."""
+    return {
+        name
+        for column in portal_columns(source, TABLES[kind]).values()
+        if column.path and not column.why_null
+        for name in column.columns
+    } - {"extra"}
+
+
+def same(ours, theirs):
+    if isinstance(ours, dt.datetime):  # the portal cuts after the millisecond
+        return ours.replace(microsecond=ours.microsecond // 1000 * 1000) == theirs
+    return ours == theirs
+
+
+def compare(source, kind, records, folder):
+    """Every shared column of every row; gives how many cells had a value in both."""
+    rows = [row for record in records for row in flatten(source, kind, record)]
+    rows = [{":id": f"row-{n:04}", **row} for n, row in enumerate(rows)]
+    theirs, result = built(f"{source}_portal", kind, rows, folder / "portal")
+    ours, _ = built(source, kind, records, folder / "bucket")
+    assert (result.units[0].records, result.quarantined) == (len(rows), {})
+    table = TABLES[kind]
+    order = ("line", "intersection_id", "signal_group", "frame", "region", "event")
+    mine = sorted(ours[table], key=lambda row: [row.get(name) or 0 for name in order])
+    found = sorted(theirs[table], key=lambda row: [row.get(name) or 0 for name in order])
+    assert len(found) == len(mine)
+    filled = 0
+    for one, other in zip(mine, found, strict=True):
+        for name in shared(source, kind):
+            assert same(one[name], other[name]), (name, one[name], other[name])
+            filled += one[name] is not None
+        assert json.loads(other["extra"])[":id"].startswith("row-")
+    return filled, ours, theirs
+
+
+def pairs():
+    for path in SAMPLES:
+        source, kind = path.stem.split("-")[:2]
+        if source != "wydot_backup" and path.stem not in NOT_FLATTENED:
+            yield pytest.param(source, kind.upper(), path, id=path.stem)
+
+
+@pytest.mark.parametrize(("source", "kind", "path"), list(pairs()))
+def test_a_sample_means_the_same_in_both_forms(source, kind, path, tmp_path):
+    filled, *_ = compare(source, kind, [json.loads(path.read_text())], tmp_path)
+    assert filled > 5
+
+
+def real_records(bucket):
+    """Genuine records by source and type, as far as the publisher flattens them."""
+    found = {}
+    for path in sorted(path for path in bucket.rglob("*") if path.is_file()):
+        source, kind = path.relative_to(bucket).parts[:2]
+        for line in path.read_text(encoding="utf-8-sig").splitlines():
+            record = json.loads(line)
+            data = record.get("payload", {}).get("data", {})
+            flat = source == "thea" or ("MessageFrame" in data and "duratonTime" not in line)
+            if kind != "TIM" or flat:
+                found.setdefault((source, kind), []).append(record)
+    return found
+
+
+def test_genuine_records_mean_the_same_in_both_forms(bucket, tmp_path):
+    cells = {}
+    for (source, kind), records in real_records(bucket).items():
+        folder = tmp_path / f"{source}-{kind}"
+        folder.mkdir()
+        for n, record in enumerate(records):
+            filled, *_ = compare(source, kind, [record], folder / str(n))
+            cells[source, kind] = cells.get((source, kind), 0) + filled
+    assert set(cells) == {
+        *(("wydot", "BSM"), ("wydot", "TIM"), ("nycdot", "EVENT")),
+        *(("thea", "BSM"), ("thea", "TIM"), ("thea", "SPAT")),
+    }
+    assert cells["wydot", "BSM"] > 1000
