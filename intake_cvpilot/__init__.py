@@ -6,11 +6,12 @@ Importing the package loads nothing but this file: each public name loads its mo
 from __future__ import annotations
 
 import sys
-from importlib import import_module
-from types import ModuleType
-from typing import TYPE_CHECKING, Any
 
+# Not from typing, whose import costs as much as all of the interpreter's own start.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from intake_cvpilot.catalog import open_catalog
     from intake_cvpilot.errors import (
         AccessDeniedError,
@@ -96,6 +97,8 @@ def __getattr__(name: str) -> Any:
 
         value: Any = version("intake-cvpilot")
     else:
+        from importlib import import_module
+
         value = getattr(import_module(f"{__name__}.{_MODULES.get(name, 'errors')}"), name)
     globals()[name] = value
     return value
@@ -105,7 +108,7 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
 
 
-class _Package(ModuleType):
+class _Package(type(sys)):  # type: ignore[misc]  # types.ModuleType, without its import
     """The package itself: ``fetch`` is the function, whoever imports the module ``fetch`` first.
 
     The import system binds a submodule to its name in the package; for a public name that is
@@ -114,11 +117,13 @@ class _Package(ModuleType):
     """
 
     def __reduce__(self) -> tuple[Any, tuple[str]]:
+        from importlib import import_module
+
         # As cloudpickle, and so dask, does with a module that is one by its type.
         return import_module, (self.__name__,)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if not (name in __all__ and isinstance(value, ModuleType)):
+        if not (name in __all__ and isinstance(value, type(sys))):
             super().__setattr__(name, value)
 
 

@@ -113,6 +113,7 @@ class Building:
                 end=self.partition.end,
                 units=units,
                 folder=staging.block_folder(self.layout, self.key, name),
+                codec=self.job.settings.codec,
             )
         )
 

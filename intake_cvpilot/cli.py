@@ -110,6 +110,7 @@ def plan(source: str, message_type: str, start: str, end: str, as_json: bool, **
 @request_options
 @reach_options
 @click.option("--jobs", type=click.IntRange(min=1), help="Processes that decode.")
+@click.option("--codec", type=click.Choice(["snappy", "zstd"]), help="Compression of new parts.")
 @click.option(
     "--on-error",
     type=click.Choice(["raise", "skip"]),

@@ -98,6 +98,7 @@ def prepare(
                 "jobs",
                 "max_bytes",
                 "lock_timeout",
+                "codec",
             )
             if key in options
         },

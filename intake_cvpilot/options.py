@@ -73,6 +73,8 @@ class Options(CacheOptions, total=False):
     """Most raw bytes that one call may read, e.g. ``"50GB"``; None lifts the limit."""
     lock_timeout: float | None
     """Seconds to wait for another process that fetches the same partition."""
+    codec: Literal["snappy", "zstd"] | None
+    """Compression of new parts (default snappy); it changes no row, and what is cached stays."""
     on_error: Literal["raise", "skip"]
     """After the other partitions were finished: raise what failed (default), or warn and go on."""
     progress: Progress | bool | None

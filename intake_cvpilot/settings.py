@@ -52,6 +52,8 @@ class Settings:
     """How long after a partition's end its listing is not taken for final."""
     recheck: timedelta
     """Age after which a listing that is not final is taken again."""
+    codec: Literal["snappy", "zstd"]
+    """Compression of new parts."""
     verify: Literal["once", "never"]
     """Whether a part's whole hash is checked before another engine reads the file."""
     progress: bool | None
@@ -118,6 +120,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("lock_timeout", values.seconds, "seconds, 0 or more", "3600"),
     Setting("settle", values.days, _DAYS, "60", values.days_text),
     Setting("recheck", values.days, _DAYS, "1", values.days_text),
+    Setting("codec", values.codec, "snappy or zstd", "snappy"),
     Setting("verify", values.verification, "once or never", "once"),
     Setting("progress", values.progress, f"{_SWITCHES}, or auto", "auto", values.auto_text),
     Setting("app_token", values.token, "the data portal's app token", "none", values.token_text),
@@ -140,6 +143,7 @@ def resolve(
     lock_timeout: float | None = None,
     settle: float | timedelta | None = None,
     recheck: float | timedelta | None = None,
+    codec: Literal["snappy", "zstd"] | None = None,
     verify: Literal["once", "never"] | None = None,
     progress: bool | None = None,
     app_token: str | None = None,
@@ -152,7 +156,7 @@ def resolve(
     source : str, optional
         The source that names the default archive; None for the first one there is.
     cache_dir, archive, storage_options, offline, max_bytes, rate, jobs, lock_timeout, \
-settle, recheck, verify, progress, app_token
+settle, recheck, codec, verify, progress, app_token
         See `Settings`; None is "not given", but for ``max_bytes`` and ``rate``,
         where it lifts the limit.  ``settle`` and ``recheck`` are days or a timedelta.
     environ : mapping of str to str, optional
@@ -179,6 +183,7 @@ settle, recheck, verify, progress, app_token
         "lock_timeout": lock_timeout,
         "settle": settle,
         "recheck": recheck,
+        "codec": codec,
         "verify": verify,
         "progress": progress,
         "app_token": app_token,

@@ -15,6 +15,7 @@ from pydantic import ByteSize, Field, TypeAdapter
 __all__ = [
     "Secrets",
     "auto_text",
+    "codec",
     "days",
     "days_text",
     "folder",
@@ -92,6 +93,7 @@ seconds = _reader(Annotated[float, Field(ge=0, allow_inf_nan=False)])
 processes = _reader(Annotated[int, Field(ge=1)], none="auto")
 #: Whether files are checked before other engines read them.
 verification = _reader(Literal["once", "never"])
+codec = _reader(Literal["snappy", "zstd"])
 
 
 def days(value: Any) -> timedelta:

@@ -31,6 +31,7 @@ from intake_cvpilot.build import (
 from intake_cvpilot.decode import decoded, shapes_for
 from intake_cvpilot.decode.framing import MAX_LINE
 from intake_cvpilot.tables import table, tables_for
+from intake_cvpilot.tables.encoding import encodings, lean
 
 SAMPLES = {
     path.stem: json.loads(path.read_text())
@@ -423,6 +424,28 @@ def test_the_codec_changes_the_bytes_and_nothing_else(tmp_path: Path) -> None:
         for file in (*snappy.files, *zstd.files)
     }
     assert codecs == {"SNAPPY", "ZSTD"}
+
+
+def test_each_leaf_has_a_dictionary_or_an_encoding_and_fields_carry_their_unit_only() -> None:
+    for name in {made.name for pair in decoded() for made in tables_for(*pair)}:
+        schema = table(name).schema
+        dictionaries, others = encodings(schema)
+        sink = pa.BufferOutputStream()
+        pq.write_table(schema.empty_table(), sink)
+        written = pq.ParquetFile(pa.BufferReader(sink.getvalue())).schema
+        paths = [written.column(number).path for number in range(len(written))]
+        assert sorted([*dictionaries, *others]) == sorted(paths)
+        kept = lean(schema)
+        assert kept.remove_metadata().equals(schema.remove_metadata())
+        for before, after in zip(schema, kept, strict=True):
+            unit = (before.metadata or {}).get(b"unit")
+            assert after.metadata == ({b"unit": unit} if unit else None)
+
+
+def test_a_part_of_one_row_is_small(tmp_path: Path) -> None:
+    result = build(tmp_path, compact(SAMPLES["wydot-bsm-6"]))
+    (file,) = result.files
+    assert file.bytes < 40_000  # 55,000 with descriptions and paths in the footer
 
 
 def test_a_block_is_the_same_in_another_process(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import shlex
 import subprocess
 import sys
 
+import pyarrow.parquet as pq
 import pytest
 
 from intake_cvpilot.cli import cli
@@ -57,6 +58,21 @@ def test_fetch_plan_status_and_path_as_json(archive, where, tmp_path, module):
     assert status["holdings"][0]["rows"] == report["counts"]["rows"]
     path = json.loads(run("path", *where, "--json", module=module).stdout)
     assert path["cache"] == str(tmp_path / "cache")
+
+
+def test_the_codec_is_that_of_new_parts_and_changes_nothing_that_is_cached(where, tmp_path):
+    fetched = run("fetch", "wydot", "bsm", *RANGE, *where, "--codec", "zstd")
+    assert fetched.returncode == Exit.OK, fetched.stderr
+    parts = sorted((tmp_path / "cache").rglob("messages-*.parquet"))
+    codecs = {pq.ParquetFile(part).metadata.row_group(0).column(0).compression for part in parts}
+    assert codecs == {"ZSTD"}
+    again = run("fetch", "wydot", "bsm", *RANGE, *where, "--json")
+    assert json.loads(again.stdout)["actions"].keys().isdisjoint({"fetched", "failed"})
+    refreshed = run("fetch", "wydot", "bsm", *RANGE, *where, "--refresh", "--codec", "snappy")
+    assert refreshed.returncode == Exit.OK, refreshed.stderr
+    assert sorted((tmp_path / "cache").rglob("messages-*.parquet")) == parts
+    refused = run("fetch", "wydot", "bsm", *RANGE, *where, "--codec", "gzip")
+    assert refused.returncode == Exit.USAGE
 
 
 def test_people_get_text_and_no_bars_in_a_pipe(where):

@@ -33,6 +33,7 @@ CASES = [
     ("lock_timeout", "5", 5.0, 0.5, 0.5),
     ("settle", "30", timedelta(days=30), timedelta(hours=3), timedelta(hours=3)),
     ("recheck", "0.5", timedelta(hours=12), 2, timedelta(days=2)),
+    ("codec", "zstd", "zstd", "snappy", "snappy"),
     ("verify", "never", "never", "once", "once"),
     ("progress", "no", False, True, True),
     ("app_token", "abc", Secrets({"app_token": "abc"}), "xyz", Secrets({"app_token": "xyz"})),

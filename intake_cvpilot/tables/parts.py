@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from intake_cvpilot.tables.encoding import encodings, lean, searched
 from intake_cvpilot.tables.repeats import repeats
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ __all__ = ["ROW_GROUP", "finish", "hashes", "write"]
 
 ROW_GROUP: Final = 16 * 2**10
 """Rows of a row group: an hour of a day is a few of them, so that statistics prune."""
-_PLAIN: Final = frozenset({"bundle_id", "record_id", "serial_number", "line", "sec_mark"})
 
 
 def finish(chunks: Sequence[pa.Table], table: Table) -> pa.Table:
@@ -69,22 +69,18 @@ def write(rows: pa.Table, path: Path, *, codec: str, level: int | None) -> None:
     codec, level : str, int or None
         Compression.  They change the bytes and nothing else.
     """
-    plain = [name for name in rows.column_names if name not in _PLAIN]
-    flat = [
-        field.name
-        for field in rows.schema
-        if field.name in plain and not pa.types.is_nested(field.type)
-    ]
+    dictionaries, others = encodings(rows.schema)
     try:
         pq.write_table(
-            rows,
+            pa.Table.from_arrays(rows.columns, schema=lean(rows.schema)),
             path,
             row_group_size=ROW_GROUP,
             compression=codec,
             compression_level=level,
             write_page_checksum=True,
-            write_statistics=True,
-            use_dictionary=flat,
+            write_statistics=searched(rows.schema),
+            use_dictionary=dictionaries,
+            column_encoding=others,
             store_schema=True,
         )
     except BaseException:
