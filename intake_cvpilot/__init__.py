@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     from intake_cvpilot.frames import open_arrow, open_dask, open_pandas, open_raw
     from intake_cvpilot.lineage import objects, trace
     from intake_cvpilot.listing import plan
+    from intake_cvpilot.maintain.checkup import Checkup, doctor
+    from intake_cvpilot.maintain.clearing import Removed, clear, evict
+    from intake_cvpilot.maintain.holdings import Status, status
+    from intake_cvpilot.maintain.verification import Verified, verify
     from intake_cvpilot.origin import Trace
     from intake_cvpilot.quality import Quality, quality
     from intake_cvpilot.report import Plan, Report
@@ -45,6 +49,7 @@ __all__ = [
     "CVPilotError",
     "CacheError",
     "ChangedError",
+    "Checkup",
     "DamagedError",
     "DecodeError",
     "InvalidRequestError",
@@ -54,11 +59,17 @@ __all__ = [
     "PartitionsFailedError",
     "Plan",
     "Quality",
+    "Removed",
     "Report",
     "RequestTooLargeError",
     "SpaceError",
+    "Status",
     "Trace",
+    "Verified",
     "__version__",
+    "clear",
+    "doctor",
+    "evict",
     "fetch",
     "objects",
     "open_arrow",
@@ -68,14 +79,23 @@ __all__ = [
     "open_raw",
     "plan",
     "quality",
+    "status",
     "trace",
+    "verify",
 ]
 
 _MODULES = {
+    "Checkup": "maintain.checkup",
     "Plan": "report",
     "Quality": "quality",
+    "Removed": "maintain.clearing",
     "Report": "report",
+    "Status": "maintain.holdings",
     "Trace": "origin",
+    "Verified": "maintain.verification",
+    "clear": "maintain.clearing",
+    "doctor": "maintain.checkup",
+    "evict": "maintain.clearing",
     "fetch": "fetch",
     "objects": "lineage",
     "open_arrow": "frames",
@@ -85,7 +105,9 @@ _MODULES = {
     "open_raw": "frames",
     "plan": "listing",
     "quality": "quality",
+    "status": "maintain.holdings",
     "trace": "lineage",
+    "verify": "maintain.verification",
 }
 
 

@@ -149,7 +149,8 @@ def read_objects(layout: Layout, manifest: Manifest) -> pa.Table:
     """Read a committed partition's units, checked."""
     for file in manifest.files:
         if file.role == "objects":
-            return read_part(layout.folder(manifest.key) / file.name, file, schema=OBJECTS)
+            path = layout.folder(manifest.key) / file.name
+            return read_part(path, file, schema=OBJECTS, words=layout.words)
     return OBJECTS.empty_table()
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from intake_cvpilot import cli_look, errors
+from intake_cvpilot import cli_cache, cli_look, errors
 from intake_cvpilot.cli_options import (
     cache_options,
     fetched,
@@ -188,7 +188,7 @@ def status(
         cvpilot status
         cvpilot status wydot bsm --json
     """
-    from intake_cvpilot.maintain import status as look
+    from intake_cvpilot.maintain.holdings import status as look
 
     found = look(source, message_type, archive=archive, cache_dir=cache_dir)
     tell(found, as_json)
@@ -214,6 +214,9 @@ def demo(folder: Path | None) -> None:
 
 for looking in (cli_look.quality, cli_look.objects, cli_look.trace, cli_look.columns):
     cli.add_command(looking)
+
+for keeping in (cli_cache.verify, cli_cache.evict, cli_cache.clear, cli_cache.doctor):
+    cli.add_command(keeping)
 
 
 def tell_warning(message: Warning | str, *_where: Any, **_how: Any) -> None:

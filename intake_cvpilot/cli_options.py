@@ -21,6 +21,7 @@ __all__ = [
     "options_of",
     "reach_options",
     "request_options",
+    "stock_options",
     "tell",
 ]
 
@@ -48,6 +49,20 @@ def request_options(command: Command) -> Command:
         click.option("--start", required=True, help="First day, or first instant."),
         click.argument("message_type", metavar="TYPE"),
         click.argument("source"),
+    ):
+        command = add(command)
+    return command
+
+
+def stock_options(command: Command) -> Command:
+    """Add what narrows the partitions of the cache: source, type and range, all optional."""
+    for add in (
+        click.option("--weekday", multiple=True, help="Only nycdot: MON to SUN or NA."),
+        click.option("--timezone", default="UTC", show_default=True, help="Zone of naive bounds."),
+        click.option("--end", help="Last day (included), or an instant (excluded)."),
+        click.option("--start", help="First day, or first instant; without a range all."),
+        click.argument("message_type", metavar="[TYPE]", required=False),
+        click.argument("source", required=False),
     ):
         command = add(command)
     return command

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from intake_cvpilot.partition import Partition
     from intake_cvpilot.report import State
 
-__all__ = ["Job", "View", "look", "needs_archive", "prepare"]
+__all__ = ["Job", "View", "layout_of", "look", "needs_archive", "prepare"]
 
 
 @dataclass(frozen=True)
@@ -51,11 +51,7 @@ class Job:
         asked = self.request.canonical()
         words = ["cvpilot", verb, asked.pop("source"), asked.pop("message_type").lower()]
         words += [word for name, text in asked.items() for word in (f"--{name}", text)]
-        if self.settings.origins.get("cache_dir") == "argument":
-            words += ["--cache-dir", str(self.layout.root)]
-        if self.settings.origins.get("archive") == "argument":
-            words += ["--archive", self.layout.identity]  # without credentials
-        return shlex.join(words)
+        return shlex.join([*words, *self.layout.words])
 
 
 @dataclass(frozen=True)
@@ -106,11 +102,22 @@ def prepare(
     return Job(
         request=request,
         settings=settings,
-        layout=Layout(settings.cache_dir, identity(settings.archive, settings.storage_options)),
+        layout=layout_of(settings),
         versions=table_versions(request.source, request.message_type),
         refresh=bool(options.get("refresh", False)),
         skip=skips(options.get("on_error", "raise")),
     )
+
+
+def layout_of(settings: Settings) -> Layout:
+    """Give the place of an archive's partitions, and the words that name it in a command."""
+    named = identity(settings.archive, settings.storage_options)  # without credentials
+    words: list[str] = []
+    if settings.origins.get("cache_dir") == "argument":
+        words += ["--cache-dir", str(settings.cache_dir)]
+    if settings.origins.get("archive") == "argument":
+        words += ["--archive", named]
+    return Layout(settings.cache_dir, named, words=tuple(words))
 
 
 def skips(on_error: str) -> bool:

@@ -12,13 +12,11 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Unpack
 
 from intake_cvpilot.account import OBJECTS, read_objects
-from intake_cvpilot.archive import identity
 from intake_cvpilot.archive.base import Unit
-from intake_cvpilot.cache.layout import Layout
+from intake_cvpilot.cache.census import committed
 from intake_cvpilot.cache.manifest import load
 from intake_cvpilot.errors import CacheError, InvalidRequestError
-from intake_cvpilot.job import look, prepare
-from intake_cvpilot.maintain import committed
+from intake_cvpilot.job import layout_of, look, prepare
 from intake_cvpilot.options import CacheOptions, Unset, with_options
 from intake_cvpilot.origin import Trace, read_raw
 from intake_cvpilot.partition import partitions
@@ -29,6 +27,8 @@ from intake_cvpilot.sources import source as source_of
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from intake_cvpilot.cache.layout import Layout
 
 __all__ = ["TraceOptions", "objects", "trace"]
 
@@ -157,7 +157,7 @@ def trace(
     taken = ("archive", "storage_options", "cache_dir", "offline", "rate")
     given: Mapping[str, Any] = {name: options[name] for name in taken if name in options}  # type: ignore[literal-required]
     settings = resolve(source=owner.name, **given)
-    layout = Layout(settings.cache_dir, identity(settings.archive, settings.storage_options))
+    layout = layout_of(settings)
     if (start is None) != (end is None):
         raise InvalidRequestError("a range has both start and end; leave out both for all")
     if start is not None:
@@ -167,7 +167,7 @@ def trace(
     else:
         keys = [
             *_near(row, owner.name, kind.name),
-            *(each.key for each in committed(layout, owner.name, kind.name)),
+            *committed(layout, owner.name, kind.name),
         ]
     key, found = _find(layout, list(dict.fromkeys(keys)), object_id)
     if kind.framing == "lines" and not 1 <= number <= found["lines"]:

@@ -42,6 +42,8 @@ class Settings:
     """Open no socket."""
     max_bytes: int | None
     """Most raw bytes that one call may read; None for no limit."""
+    cache_limit: int | None
+    """Bytes that the cache may take, over all archives; None for no limit."""
     rate: float | None
     """Requests a second to the archive; None for no limit."""
     jobs: int | None
@@ -115,6 +117,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("storage_options", values.secrets, _OPTIONS, "{}"),
     Setting("offline", values.switch, _SWITCHES, "false"),
     Setting("max_bytes", values.size, _SIZES, "50GB", values.size_text),
+    Setting("cache_limit", values.size, _SIZES, "none", values.size_text),
     Setting("rate", values.rate, 'requests a second, above 0, or "none"', "10"),
     Setting("jobs", values.processes, 'a whole number from 1, or "auto"', "auto", values.auto_text),
     Setting("lock_timeout", values.seconds, "seconds, 0 or more", "3600"),
@@ -127,7 +130,7 @@ SETTINGS: tuple[Setting, ...] = (
 )
 
 #: Where None is a value (no limit), so that "not given" needs a word of its own.
-_NONE_IS_A_VALUE = frozenset({"max_bytes", "rate"})
+_NONE_IS_A_VALUE = frozenset({"cache_limit", "max_bytes", "rate"})
 
 
 def resolve(
@@ -138,6 +141,7 @@ def resolve(
     storage_options: Mapping[str, Any] | None = None,
     offline: bool | None = None,
     max_bytes: int | str | Unset | None = UNSET,
+    cache_limit: int | str | Unset | None = UNSET,
     rate: float | Unset | None = UNSET,
     jobs: int | None = None,
     lock_timeout: float | None = None,
@@ -159,6 +163,8 @@ def resolve(
 settle, recheck, codec, verify, progress, app_token
         See `Settings`; None is "not given", but for ``max_bytes`` and ``rate``,
         where it lifts the limit.  ``settle`` and ``recheck`` are days or a timedelta.
+    cache_limit : int, str or None
+        Bytes that the cache may take; None for any number.
     environ : mapping of str to str, optional
         The environment; that of the process by default.  Empty variables count as not set.
 
@@ -178,6 +184,7 @@ settle, recheck, codec, verify, progress, app_token
         "storage_options": storage_options,
         "offline": offline,
         "max_bytes": max_bytes,
+        "cache_limit": cache_limit,
         "rate": rate,
         "jobs": jobs,
         "lock_timeout": lock_timeout,

@@ -18,6 +18,7 @@ from numpydoc.validate import validate
 import intake_cvpilot
 from intake_cvpilot.demo import write_archive
 from intake_cvpilot.lineage import TraceOptions
+from intake_cvpilot.maintain.selection import StockOptions
 from intake_cvpilot.options import CacheOptions, DaskOptions, FrameOptions, IndexOptions, Options
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -28,8 +29,9 @@ PAGES = [page for page in PAGES if "_build" not in page.parts]
 FUNCTIONS = [
     *("fetch", "objects", "open_arrow", "open_catalog", "open_dask", "open_pandas", "open_raw"),
     *("plan", "quality", "trace"),
+    *("clear", "doctor", "evict", "status", "verify"),
 ]
-VALUES = ["Plan", "Quality", "Report", "Trace"]
+VALUES = ["Checkup", "Plan", "Quality", "Removed", "Report", "Status", "Trace", "Verified"]
 
 
 def python(code: str) -> str:
@@ -111,7 +113,9 @@ def test_docstrings_are_numpydoc(name: str) -> None:
     if name in VALUES:  # the fields have a sentence each
         spared |= {"EX01", "PR01"}
     # These are documented where they are declared.
-    options = {*DaskOptions.__annotations__, *TraceOptions.__annotations__, "**options"}
+    options = {"**options"}.union(
+        *(kind.__annotations__ for kind in (DaskOptions, StockOptions, TraceOptions))
+    )
     for code, message in validate(f"intake_cvpilot.{name}")["errors"]:
         if code in {"PR01", "PR02"} and set(re.findall(r"'([*\w]+)'", message)) <= options:
             continue
@@ -119,7 +123,8 @@ def test_docstrings_are_numpydoc(name: str) -> None:
 
 
 def test_each_option_has_a_sentence() -> None:
-    for kind in (CacheOptions, Options, FrameOptions, IndexOptions, DaskOptions, TraceOptions):
+    kinds = (CacheOptions, Options, FrameOptions, IndexOptions, DaskOptions, StockOptions)
+    for kind in (*kinds, TraceOptions):
         tree = ast.parse(inspect.getsource(kind)).body[0]
         sentences = [node for node in tree.body if isinstance(node, ast.Expr)][1:]
         assert len(sentences) == len(

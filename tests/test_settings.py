@@ -28,6 +28,7 @@ CASES = [
     ("storage_options", '{"anon": true}', Secrets({"anon": True}), {"a": 1}, Secrets({"a": 1})),
     ("offline", "on", True, False, False),
     ("max_bytes", "2GB", 2 * 10**9, "1.5 GiB", 3 * 2**29),
+    ("cache_limit", "2GB", 2 * 10**9, None, None),
     ("rate", "2.5", 2.5, None, None),
     ("jobs", "3", 3, 2, 2),
     ("lock_timeout", "5", 5.0, 0.5, 0.5),

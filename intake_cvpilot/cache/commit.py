@@ -25,7 +25,7 @@ from intake_cvpilot.cache.folders import (
     storage_error,
     temporary_name,
 )
-from intake_cvpilot.cache.layout import MANIFEST, Layout, prepare, repair_command
+from intake_cvpilot.cache.layout import MANIFEST, Layout, prepare
 from intake_cvpilot.cache.manifest import File, Manifest, dumps, load, loads
 from intake_cvpilot.errors import CacheError, DamagedError
 
@@ -74,7 +74,7 @@ def commit(layout: Layout, manifest: Manifest, staged: Mapping[str, Path]) -> No
         with open_folder(layout.root, layout.parts(manifest.key), create=True) as folder:
             _keep_newer(folder, manifest)
             for name, file in known.items():
-                _place(folder, manifest.key, file, staged.get(name))
+                _place(folder, layout.repair(manifest.key), file, staged.get(name))
             folder.sync()
             folder.replace(MANIFEST, data)
             folder.sync()
@@ -97,7 +97,7 @@ def _keep_newer(folder: Folder, manifest: Manifest) -> None:
         loads(data, key=manifest.key)
 
 
-def _place(folder: Folder, key: str, file: File, staged: Path | None) -> None:
+def _place(folder: Folder, repair: str, file: File, staged: Path | None) -> None:
     if staged is not None:
         try:
             _move(folder, file, staged)
@@ -105,10 +105,10 @@ def _place(folder: Folder, key: str, file: File, staged: Path | None) -> None:
             # A process that our lock did not keep out has committed the same content.
             staged = None
     if staged is None:
-        _find(folder, key, file)
+        _find(folder, repair, file)
 
 
-def _find(folder: Folder, key: str, file: File) -> None:
+def _find(folder: Folder, repair: str, file: File) -> None:
     """Check a file of an earlier generation before the new one vouches for it."""
     try:
         with open_plain(folder.path / file.name) as there:
@@ -120,7 +120,7 @@ def _find(folder: Folder, key: str, file: File) -> None:
         what = "is damaged"
     raise DamagedError(
         f"{folder.path / file.name} {what}; the partition was left as it was. "
-        f"Repair it with: {repair_command(key)}"
+        f"Repair it with: {repair}"
     )
 
 

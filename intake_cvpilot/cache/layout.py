@@ -8,6 +8,7 @@
     <root>/.staging/<tree>/<key>/                    fetches under way
     <root>/.locks/<tree>/<key>.lock, <key>.holder    never in a partition, which may be removed
     <root>/.used/<tree>/<key>                        its mtime is the last use
+    <root>/.verified/<tree>/<key>                    that it was found good, and how deep
 
 A key never becomes a path before its form was checked, and nothing here makes a folder unless the
 cache is written to.
@@ -19,15 +20,26 @@ import calendar
 import hashlib
 import json
 import re
+import shlex
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
 from intake_cvpilot.cache.folders import make_root, storage_error, write_whole
 from intake_cvpilot.errors import CacheError, InvalidRequestError
 
-__all__ = ["MANIFEST", "PUBLIC", "Layout", "check_key", "key_of", "prepare", "repair_command"]
+__all__ = [
+    "MANIFEST",
+    "PUBLIC",
+    "Layout",
+    "check_key",
+    "key_of",
+    "prepare",
+    "repair_command",
+    "require_mark",
+]
 
 #: Identity of the archive whose partitions lie in ``v1``.
 PUBLIC = "s3://usdot-its-cvpilot-publicdata"
@@ -35,7 +47,7 @@ PUBLIC = "s3://usdot-its-cvpilot-publicdata"
 #: Name of the file that commits a partition.
 MANIFEST = "manifest.json"
 
-_OURS = (".staging", ".locks", ".used", "v1")
+_OURS = (".staging", ".locks", ".used", ".verified", "v1")
 
 #: Version of the folder structure, in ``cache.json``.
 LAYOUT = 1
@@ -59,12 +71,18 @@ class Layout:
     root: Path
     """Folder of the cache; it need not exist."""
     identity: str
-    """Identity of the archive: its normalised URL without credentials."""
+    """Identity of the archive: its normalised URL without credentials; empty where only the name
+    of its folder is known."""
+    known_tree: str = ""
+    """Name of that folder; empty for the one that follows from `identity`."""
+    words: tuple[str, ...] = field(default=(), compare=False)
+    """Options by which a command finds this cache and this archive; none where the environment
+    or the defaults name them."""
 
     @property
     def tree(self) -> str:
         """Name of the folder that holds this archive's partitions."""
-        return _tree(self.identity)
+        return self.known_tree or _tree(self.identity)
 
     def parts(self, key: str) -> tuple[str, ...]:
         """Give the names of the folders from the root down to a partition.
@@ -97,6 +115,14 @@ class Layout:
         """Give the path of the file whose mtime is a partition's last use."""
         return self.root.joinpath(".used", *self.parts(key))
 
+    def verified(self, key: str) -> Path:
+        """Give the path of the note that a partition was found good."""
+        return self.root.joinpath(".verified", *self.parts(key))
+
+    def repair(self, key: str) -> str:
+        """Give the command that repairs a partition."""
+        return repair_command(key, self.words)
+
 
 @lru_cache(maxsize=16)
 def _tree(identity: str) -> str:
@@ -125,8 +151,11 @@ def check_key(key: str) -> str:
     return key
 
 
-def repair_command(key: str) -> str:
-    """Give the command that repairs a partition, ready to be pasted into a shell."""
+def repair_command(key: str, words: Sequence[str] = ()) -> str:
+    """Give the command that repairs a partition, ready to be pasted into a shell.
+
+    `words` are the options that name the cache and the archive, where they are needed.
+    """
     source, message_type, year, month, day = check_key(key).split("/")
     first = last = day
     narrowed = ""
@@ -136,7 +165,23 @@ def repair_command(key: str) -> str:
     return (
         f"cvpilot repair {source} {message_type}"
         f" --start {year}-{month}-{first} --end {year}-{month}-{last}{narrowed}"
+        + "".join(f" {shlex.quote(word)}" for word in words)
     )
+
+
+def require_mark(root: Path) -> None:
+    """Refuse to remove anything below a folder that does not say it is a cache.
+
+    Raises
+    ------
+    CacheError
+        It lacks the mark, or a newer library laid it out; nothing was touched.
+    """
+    if _layout_of(root) is None:
+        raise CacheError(
+            f"{root} has no cache.json, so it is no cache of this library: nothing was touched. "
+            "Name the cache with cache_dir= or CVPILOT_CACHE_DIR"
+        )
 
 
 def prepare(root: Path) -> None:
@@ -147,23 +192,28 @@ def prepare(root: Path) -> None:
     CacheError
         The folder cannot be written, or a newer library laid it out.
     """
+    if _layout_of(root) is None:
+        _mark(root)
+
+
+def _layout_of(root: Path) -> int | None:
+    """Give the layout of a cache, which is ours, or None for a folder without the mark."""
     marker = root / "cache.json"
     try:
         found = json.loads(marker.read_bytes())["layout"]
-    except FileNotFoundError:
-        found = None
+    except (FileNotFoundError, NotADirectoryError):
+        return None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CacheError(
             f"{marker} is not readable as the mark of a cache ({error}); "
             "if this is one, remove that file and call again"
         ) from error
-    if found is None:
-        _mark(root)
-    elif found != LAYOUT:
+    if found != LAYOUT:
         raise CacheError(
             f"the cache {root} has layout {found!r}, this library writes layout {LAYOUT}: "
             "a newer version of the library made it; update, or use another cache_dir"
         )
+    return LAYOUT
 
 
 def _mark(root: Path) -> None:

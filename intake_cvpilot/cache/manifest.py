@@ -13,10 +13,9 @@ import errno
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from functools import lru_cache
-from pathlib import Path
+from functools import lru_cache, partial
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -147,7 +146,9 @@ def _checksum(rest: bytes | memoryview) -> str:
     return digest.hexdigest()
 
 
-def loads(data: bytes, *, key: str | None = None, identity: str | None = None) -> Manifest:
+def loads(
+    data: bytes, *, key: str | None = None, identity: str | None = None, words: Sequence[str] = ()
+) -> Manifest:
     """Read a manifest and check all that it can be held to.
 
     Parameters
@@ -156,6 +157,8 @@ def loads(data: bytes, *, key: str | None = None, identity: str | None = None) -
         The file's content.
     key, identity : str, optional
         The partition and the archive that its place stands for; None to leave that unchecked.
+    words : sequence of str
+        Options that the repair command needs.
 
     Raises
     ------
@@ -168,22 +171,22 @@ def loads(data: bytes, *, key: str | None = None, identity: str | None = None) -
         manifest = _decode(data)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         _refuse_newer(data, key)
-        raise _damaged(key, f"it is no manifest ({error})") from error
+        raise _damaged(key, f"it is no manifest ({error})", words) from error
     if manifest.format != FORMAT:
         _refuse_newer(data, key)
-        raise _damaged(key, f"it says format {manifest.format}")
+        raise _damaged(key, f"it says format {manifest.format}", words)
     rest = memoryview(data)[_HEAD:-1]
     if manifest.checksum != _checksum(rest) or _ENCODER.encode(manifest) + b"\n" != data:
-        raise _damaged(key, "its checksum does not hold")
+        raise _damaged(key, "its checksum does not hold", words)
     for what, stored, wanted in (
         ("partition", manifest.key, key),
         ("archive", manifest.identity, identity),
     ):
         if wanted is not None and stored != wanted:
-            raise _damaged(key, f"it is of another {what}, {stored!r}")
+            raise _damaged(key, f"it is of another {what}, {stored!r}", words)
     for file in manifest.files:
         if (problem := misnamed(file)) is not None:
-            raise _damaged(key, problem)
+            raise _damaged(key, problem, words)
     return manifest
 
 
@@ -216,18 +219,15 @@ def _refuse_newer(data: bytes, key: str | None) -> None:
         )
 
 
-def _damaged(key: str | None, what: str) -> DamagedError:
+def _damaged(key: str | None, what: str, words: Sequence[str] = ()) -> DamagedError:
     if key is None:
         return DamagedError(f"the manifest is damaged: {what}")
-    return DamagedError(
-        f"the manifest of {key} is damaged: {what}. Repair it with: {repair_command(key)}"
-    )
+    way_out = f"Repair it with: {repair_command(key, words)}"
+    return DamagedError(f"the manifest of {key} is damaged: {what}. {way_out}")
 
 
-@lru_cache(maxsize=1024)
-def _parents_are_folders(parent: str) -> None:
-    # Remembered, for a day's parents are those of its neighbours; writing looks every time.
-    refuse_links(Path(parent), 5)
+# Remembered, for a day's parents are those of its neighbours; writing looks every time.
+_parents_are_folders = lru_cache(maxsize=1024)(partial(refuse_links, levels=5))
 
 
 def load(layout: Layout, key: str) -> Manifest | None:
@@ -256,5 +256,5 @@ def load(layout: Layout, key: str) -> Manifest | None:
         what = f"it cannot be read: {error.strerror or error}"
         if error.errno in {errno.ELOOP, errno.EACCES, errno.EPERM}:
             raise CacheError(f"{path}: {what}; it was left alone") from error
-        raise _damaged(key, what) from error
-    return loads(data, key=key, identity=layout.identity)
+        raise _damaged(key, what, layout.words) from error
+    return loads(data, key=key, identity=layout.identity or None, words=layout.words)

@@ -50,6 +50,7 @@ def read_part(
     filter: pc.Expression | None = None,  # noqa: A002 -- as pyarrow calls it
     schema: pa.Schema | None = None,
     verify: Literal["once", "never"] = "once",
+    words: Sequence[str] = (),
 ) -> pa.Table:
     """Read rows and columns of one part, checked.
 
@@ -68,6 +69,8 @@ def read_part(
     verify : {"once", "never"}
         Whether the whole file is hashed, once in this process; footer and pages are checked
         either way.
+    words : sequence of str
+        Options that the repair command of a damaged part needs: ``Layout.words``.
 
     Returns
     -------
@@ -83,19 +86,19 @@ def read_part(
     CacheError
         The partition lies behind a link.
     """
-    with _open(path, file) as opened:
+    with _open(path, file, words) as opened:
         try:
-            _check(opened, path, file, verify)
+            _check(opened, path, file, verify, words)
             return _read(opened, columns, filter, schema)
         except CacheError:
             raise
         except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
             if _still_whole(opened, file):
                 raise  # the file is right: the request asked for what it cannot give
-            raise damaged(path, str(error)) from error
+            raise damaged(path, str(error), words) from error
 
 
-def _open(path: Path, file: File) -> FileIO:
+def _open(path: Path, file: File, words: Sequence[str]) -> FileIO:
     try:
         # Six levels: the partition's folder, and the four components and the tree above it.
         refuse_links(path.parent, 6)
@@ -103,18 +106,18 @@ def _open(path: Path, file: File) -> FileIO:
     except CacheError:
         raise
     except (FileNotFoundError, NotADirectoryError):
-        return _open_again(path, file)
+        return _open_again(path, file, words)
     except OSError as error:
-        raise damaged(path, error.strerror or str(error)) from error
+        raise damaged(path, error.strerror or str(error), words) from error
 
 
-def _open_again(path: Path, file: File) -> FileIO:
+def _open_again(path: Path, file: File, words: Sequence[str]) -> FileIO:
     """Look once more: an evicted partition may be back with the same content."""
     if any(named.sha256 == file.sha256 for named in _named_now(path)):
         try:
             return open_plain(path)
         except OSError as error:
-            raise damaged(path, "the manifest names it and it is missing") from error
+            raise damaged(path, "the manifest names it and it is missing", words) from error
     raise PartitionChangedError(
         f"{path.name} of {key_of(path.parent) or path.parent} has gone: the partition was rebuilt "
         "or removed after the frame was opened; open it again"
@@ -130,13 +133,13 @@ def _named_now(path: Path) -> tuple[File, ...]:
     return manifest.files
 
 
-def _check(opened: FileIO, path: Path, file: File, verify: str) -> None:
+def _check(opened: FileIO, path: Path, file: File, verify: str, words: Sequence[str]) -> None:
     if verify == "once" and not is_whole(opened, file.bytes, file.sha256):
-        raise damaged(path, "its content does not hash to what the manifest says")
+        raise damaged(path, "its content does not hash to what the manifest says", words)
     if file.footer_sha256 is None:
         raise ValueError("the manifest knows no footer of it: it is no Parquet file")
     if footer_of(opened) != file.footer_sha256:
-        raise damaged(path, "its footer does not hash to what the manifest says")
+        raise damaged(path, "its footer does not hash to what the manifest says", words)
 
 
 def _read(
@@ -160,8 +163,8 @@ def _still_whole(opened: FileIO, file: File) -> bool:
         return False
 
 
-def damaged(path: Path, what: str) -> DamagedError:
+def damaged(path: Path, what: str, words: Sequence[str] = ()) -> DamagedError:
     """Say that a file is damaged, and how to repair it."""
     key = key_of(path.parent)
-    way_out = f" Repair it with: {repair_command(key)}" if key else ""
+    way_out = f" Repair it with: {repair_command(key, words)}" if key else ""
     return DamagedError(f"{path} is damaged: {what}.{way_out}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 import msgspec
@@ -50,15 +50,18 @@ class Checked:
     unnamed: tuple[str, ...] = ()
     """Files that the manifest does not name: superseded parts in their grace, or left-overs.
     They are no problem, for nothing reads them."""
+    words: tuple[str, ...] = field(default=(), repr=False)
+    """Options that the repair command needs."""
 
     @property
     def repair(self) -> str | None:
         """The command that repairs the partition; None when there is nothing to repair."""
-        return repair_command(self.key) if self.problems else None
+        return repair_command(self.key, self.words) if self.problems else None
 
     def to_dict(self) -> dict[str, Any]:
         """Give plain values, ready for JSON."""
-        return {**asdict(self), "repair": self.repair}
+        plain = {name: value for name, value in asdict(self).items() if name != "words"}
+        return {**plain, "repair": self.repair}
 
 
 def verify(layout: Layout, key: str, *, deep: bool = False) -> Checked:
@@ -88,7 +91,9 @@ def _look(layout: Layout, key: str, depth: Literal["quick", "deep"]) -> Checked:
     try:
         manifest = load(layout, key)
     except CacheError as error:
-        return Checked(key, "damaged", depth, problems=(Problem(MANIFEST, str(error)),))
+        return Checked(
+            key, "damaged", depth, problems=(Problem(MANIFEST, str(error)),), words=layout.words
+        )
     if manifest is None:
         return Checked(key, "missing", depth)
     problems = _problems(layout, manifest, deep=depth == "deep")
@@ -101,6 +106,7 @@ def _look(layout: Layout, key: str, depth: Literal["quick", "deep"]) -> Checked:
         bytes=sum(file.bytes for file in manifest.files),
         problems=problems,
         unnamed=tuple(sorted(_names(layout, key) - named)),
+        words=layout.words,
     )
 
 

@@ -41,6 +41,7 @@ def read_piece(
         filter=rows,
         schema=table.schema,
         verify=piece.verify,
+        words=piece.layout.words,
     )
     return read
 

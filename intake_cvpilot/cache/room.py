@@ -1,0 +1,174 @@
+"""Making room: what may go from a cache, in which order, and what must stay.
+
+What is staged goes first, then superseded parts, then whole partitions, the least recently used
+before the others.  A partition that was used within the last hour stays, and so does whatever the
+caller keeps.  A partition that another process holds is passed over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from intake_cvpilot.cache import locks
+from intake_cvpilot.cache.census import Held, held, layouts, size, staged
+from intake_cvpilot.cache.commit import superseded
+from intake_cvpilot.cache.layout import require_mark
+from intake_cvpilot.cache.removal import remove, remove_staged
+from intake_cvpilot.cache.usage import last_used
+from intake_cvpilot.errors import CacheError
+
+__all__ = ["IN_USE", "Freed", "make_room", "total"]
+
+#: How long after its last use a partition counts as in use.
+IN_USE = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Freed:
+    """What was removed to make room."""
+
+    removed: tuple[str, ...] = ()
+    """Partitions, each with the name of its archive's folder."""
+    staged: tuple[str, ...] = ()
+    """Partitions whose staging was removed."""
+    failed: tuple[tuple[str, str], ...] = ()
+    """What should have gone and did not (another process holds it, say), and why."""
+    freed: int = 0
+    """Bytes that were removed."""
+    left: int = 0
+    """Bytes that the cache takes now."""
+
+
+def total(root: Path) -> int:
+    """Give the bytes of all partitions, and of what is staged."""
+    return sum(
+        one.bytes for layout in layouts(root) for each in (held, staged) for one in each(layout)
+    )
+
+
+def make_room(
+    root: Path,
+    *,
+    most: int | None = None,
+    older_than: timedelta | None = None,
+    keep: Collection[str] = (),
+    dry_run: bool = False,
+) -> Freed:
+    """Remove what is least needed until the cache is no larger than it may be.
+
+    Parameters
+    ----------
+    root : Path
+        Folder of the cache.
+    most : int, optional
+        Bytes that it may take; None for no such bound.
+    older_than : timedelta, optional
+        Partitions that were not used for so long go whatever the size; None for none.
+    keep : collection of str
+        Names (`Held.name`) of partitions that stay.
+    dry_run : bool
+        Only say what would go.
+
+    Returns
+    -------
+    Freed
+        `left` may be more than `most`: what is in use is not removed.
+
+    Raises
+    ------
+    CacheError
+        The folder is no cache of this library.
+    """
+    require_mark(root)
+    sweeping = _Sweeping(root, most, older_than, frozenset(keep), dry_run=dry_run)
+    sweeping.run()
+    return sweeping.result()
+
+
+class _Sweeping:
+    """One call of `make_room`; used once."""
+
+    def __init__(
+        self,
+        root: Path,
+        most: int | None,
+        older_than: timedelta | None,
+        keep: frozenset[str],
+        *,
+        dry_run: bool,
+    ) -> None:
+        self.most = most
+        self.older_than = older_than
+        self.dry_run = dry_run
+        self.now = datetime.now(UTC)
+        self.staged = [one for layout in layouts(root) for one in staged(layout)]
+        self.parts = [one for layout in layouts(root) for one in held(layout)]
+        self.before = self.left = sum(one.bytes for one in (*self.staged, *self.parts))
+        self.staged, self.parts = (
+            sorted((one for one in found if one.name not in keep), key=lambda one: one.used)
+            for found in (self.staged, self.parts)
+        )
+        self.gone: dict[str, list[str]] = {"staged": [], "removed": []}
+        self.failed: dict[str, str] = {}
+
+    def run(self) -> None:
+        for one in self.staged:
+            if self.must_go(one):
+                self.remove(one, "staged")
+        idle = [one for one in self.parts if self.now - one.used > IN_USE]
+        for one in idle:
+            if self.is_full and not self.dry_run:
+                self.drop_superseded(one)
+        for one in idle:
+            if self.must_go(one):
+                self.remove(one, "removed")
+
+    @property
+    def is_full(self) -> bool:
+        return self.most is not None and self.left > self.most
+
+    def must_go(self, one: Held) -> bool:
+        too_old = self.older_than is not None and self.now - one.used > self.older_than
+        return self.is_full or too_old
+
+    def remove(self, one: Held, how: str) -> None:
+        freed = one.bytes
+        if not self.dry_run:
+            try:
+                # Not waited for: what another process holds is in use.
+                with locks.hold(one.layout, one.key, timeout=0):
+                    freed = self.now_of(one, how)
+            except CacheError as error:
+                self.failed[one.name] = str(error)
+                return
+        if freed:
+            self.left -= freed
+            self.gone[how].append(one.name)
+
+    def now_of(self, one: Held, how: str) -> int:
+        """Remove it under its lock, unless somebody has used it since we looked."""
+        if how == "staged":
+            remove_staged(one.layout, one.key)
+            return one.bytes
+        used = last_used(one.layout, one.key)
+        return 0 if used is not None and used > one.used else remove(one.layout, one.key)
+
+    def drop_superseded(self, one: Held) -> None:
+        with suppress(CacheError), locks.hold(one.layout, one.key, timeout=0):
+            names = superseded(one.layout, one.key, self.now, grace=IN_USE)
+            if names:
+                bytes_now, _ = size(one.layout.root, one.layout.parts(one.key))
+                self.left -= one.bytes - bytes_now
+
+    def result(self) -> Freed:
+        return Freed(
+            removed=tuple(self.gone["removed"]),
+            staged=tuple(self.gone["staged"]),
+            failed=tuple(self.failed.items()),
+            freed=self.before - self.left,
+            left=self.left,
+        )

@@ -1,0 +1,1 @@
+"""Looking after the cache: what it holds, whether it is whole, and what of it may go."""
