@@ -158,9 +158,9 @@ class Number(Reader):
         if self.scale is None:
             if x != int(x):
                 raise Odd("unreadable")
-            return float(x) * self.factor[0] / self.factor[1]
+            return float(x) * self.factor[0] / self.factor[1] + 0.0
         if self.scale == 1:
-            return float(x)
+            return float(x) + 0.0  # -0.0 is 0.0
         return round(float(x) * self.factor[0]) / self.factor[1]
 
 
@@ -242,7 +242,7 @@ class Mass(Reader):
             return 170000.0
         if not 0 <= x <= 170000:
             raise Odd("out_of_range")
-        return float(x)
+        return float(x) + 0.0
 
 
 def instant(value: int) -> int:

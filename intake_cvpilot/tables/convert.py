@@ -111,12 +111,12 @@ def _number(reader: Number, values: Sequence[Any], kinds: set[type]) -> Converte
             cells = x
         else:
             cells = np.rint(x * reader.factor[0]) / reader.factor[1]
+        # -0.0 and 0.0 are one value, and have to be the same bytes.
+        cells = cells + 0.0
     strange = ~ordinary if missing == 0 else ~ordinary & ~np.isnan(x)
     if not strange.any():
         done.array = pa.array(cells, from_pandas=missing > 0)
         return done
-    if cells is x:
-        cells = x.copy()
     for row in np.flatnonzero(strange).tolist():
         value = one(reader, row, python(values[row]), done)
         cells[row] = np.nan if value is None else value

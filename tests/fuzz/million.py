@@ -29,6 +29,7 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parents[1]), str(HERE)]
 
 from mutate import altered  # noqa: E402
+from nudge import nudged  # noqa: E402
 from oracle import FOLDERS, check  # noqa: E402
 from seeds import seeds_for  # noqa: E402
 
@@ -36,6 +37,10 @@ TOGETHER = (1, 50, 500, 2000)
 """Inputs of an object."""
 GENERATIONS = 3
 """Objects after which the samples are begun with again: alterations heap up until then."""
+CALM = 0.5
+"""Share of the objects that hold mostly records of the ordinary form."""
+ORDINARY = 0.985
+"""Share of such records in them."""
 ENDS = (b"\n", b"\r\n", b"\n\n", b"", b" ", b"\r", b",\n")
 
 
@@ -61,8 +66,11 @@ class Run:
         parents, generation = seeds, 0
         while len(self.seen) < inputs:
             number = self.rng.choices(TOGETHER, (2, 4, 10, 84))[0]
+            calm = self.rng.random() < CALM
             made = [
-                altered(self.rng.choice(parents), self.rng, seeds)
+                nudged(self.rng.choice(seeds), self.rng)
+                if calm and self.rng.random() < ORDINARY
+                else altered(self.rng.choice(parents), self.rng, seeds)
                 for _ in range(min(number, inputs - len(self.seen) + 100))
             ]
             self._check(self._joined(made))
