@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         DecodeError,
         InvalidRequestError,
         LockTimeoutError,
+        MissingExtraError,
         OfflineError,
         PartitionChangedError,
         PartitionsFailedError,
@@ -30,7 +31,15 @@ if TYPE_CHECKING:
         SpaceError,
     )
     from intake_cvpilot.fetch import fetch
-    from intake_cvpilot.frames import open_arrow, open_dask, open_pandas, open_raw
+    from intake_cvpilot.frames import (
+        open_arrow,
+        open_dask,
+        open_duckdb,
+        open_pandas,
+        open_polars,
+        open_raw,
+        open_spark,
+    )
     from intake_cvpilot.lineage import objects, trace
     from intake_cvpilot.listing import plan
     from intake_cvpilot.maintain.checkup import Checkup, doctor
@@ -54,6 +63,7 @@ __all__ = [
     "DecodeError",
     "InvalidRequestError",
     "LockTimeoutError",
+    "MissingExtraError",
     "OfflineError",
     "PartitionChangedError",
     "PartitionsFailedError",
@@ -75,8 +85,11 @@ __all__ = [
     "open_arrow",
     "open_catalog",
     "open_dask",
+    "open_duckdb",
     "open_pandas",
+    "open_polars",
     "open_raw",
+    "open_spark",
     "plan",
     "quality",
     "status",
@@ -101,8 +114,11 @@ _MODULES = {
     "open_arrow": "frames",
     "open_catalog": "catalog",
     "open_dask": "frames",
+    "open_duckdb": "frames",
     "open_pandas": "frames",
+    "open_polars": "frames",
     "open_raw": "frames",
+    "open_spark": "frames",
     "plan": "listing",
     "quality": "quality",
     "status": "maintain.holdings",

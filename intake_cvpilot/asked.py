@@ -126,7 +126,7 @@ class Asked:
         from intake_cvpilot.partition import partitions
 
         job = prepare(*bounds, options)
-        taken = ("table", "columns", "filters", "outside", "repeats")
+        taken = ("table", "columns", "filters", "outside", "repeats", "names")
         chosen = selection(job.request, **{k: options[k] for k in taken if k in options})
         views = [look(job, each, datetime.now(UTC)) for each in partitions(job.request)]
         manifests = [view.manifest for view in views if view.manifest is not None]

@@ -283,7 +283,7 @@ class CVPilotSource(DataSource):  # type: ignore[misc]  # intake has no types
         """Give dtypes and shape from the table's definition: no I/O."""
         from intake_cvpilot.frames.dtypes import frame_meta
 
-        taken = ("source", "message_type", "table", "columns", "index")
+        taken = ("source", "message_type", "table", "columns", "index", "names")
         known = {**self._asked.plain, **self._asked.canonical}
         meta = frame_meta(**{name: known[name] for name in taken if name in known})
         return Schema(

@@ -15,6 +15,7 @@
     │   ├── PartitionChangedError            open the frame again
     │   ├── LockTimeoutError                 wait for the process it names, or raise the time limit
     │   └── SpaceError                       free space, or raise the size limit
+    ├── MissingExtraError (ImportError)      install the extra that it names
     └── PartitionsFailedError                some partitions failed, the others are in the cache
 
 Messages say what happened, to which value, and what to do next.  They never hold a secret.
@@ -37,6 +38,7 @@ __all__ = [
     "DecodeError",
     "InvalidRequestError",
     "LockTimeoutError",
+    "MissingExtraError",
     "OfflineError",
     "PartitionChangedError",
     "PartitionsFailedError",
@@ -105,6 +107,10 @@ class LockTimeoutError(CacheError):
 
 class SpaceError(CacheError):
     """No room for what the request needs; the message names the bytes."""
+
+
+class MissingExtraError(CVPilotError, ImportError):
+    """An optional engine is not installed; the message names the extra that brings it."""
 
 
 class PartitionsFailedError(CVPilotError):

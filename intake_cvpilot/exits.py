@@ -38,6 +38,7 @@ class Exit(IntEnum):
 CODES: tuple[tuple[type[Exception], Exit], ...] = (
     (errors.InvalidRequestError, Exit.USAGE),
     (NotImplementedError, Exit.USAGE),
+    (errors.MissingExtraError, Exit.USAGE),
     (errors.AccessDeniedError, Exit.ACCESS),
     (errors.OfflineError, Exit.OFFLINE),
     (errors.SpaceError, Exit.SPACE),

@@ -95,6 +95,9 @@ class FrameOptions(Options, total=False):
     """Rows outside their partition's window (misfiled, broken clocks): drop (default) or keep."""
     repeats: Literal["keep", "drop"]
     """Exact repeats of another row (``is_repeat``): keep (default) or drop."""
+    names: Literal["tables", "portal"]
+    """Columns as our tables have them (default), or under the data portal's names and in its
+    forms; ``columns`` are then names of the portal, ``filters`` always ours."""
 
 
 class IndexOptions(FrameOptions, total=False):
@@ -123,6 +126,7 @@ DEFAULTS: Mapping[str, Any] = {
     "outside": "drop",
     "repeats": "keep",
     "partition": "part",
+    "names": "tables",
 }
 
 

@@ -17,6 +17,7 @@ from numpydoc.validate import validate
 
 import intake_cvpilot
 from intake_cvpilot.demo import write_archive
+from intake_cvpilot.frames.engines import DuckDBOptions, SparkOptions
 from intake_cvpilot.lineage import TraceOptions
 from intake_cvpilot.maintain.selection import StockOptions
 from intake_cvpilot.options import CacheOptions, DaskOptions, FrameOptions, IndexOptions, Options
@@ -26,8 +27,13 @@ PACKAGE = ROOT / "intake_cvpilot"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("**/*.md"))]
 PAGES = [page for page in PAGES if "_build" not in page.parts]
+OPTIONS = (
+    *(CacheOptions, Options, FrameOptions, IndexOptions, DaskOptions, TraceOptions),
+    *(DuckDBOptions, SparkOptions, StockOptions),
+)
 FUNCTIONS = [
-    *("fetch", "objects", "open_arrow", "open_catalog", "open_dask", "open_pandas", "open_raw"),
+    *("fetch", "objects", "open_arrow", "open_catalog", "open_dask", "open_duckdb", "open_pandas"),
+    *("open_polars", "open_raw", "open_spark"),
     *("plan", "quality", "trace"),
     *("clear", "doctor", "evict", "status", "verify"),
 ]
@@ -113,9 +119,7 @@ def test_docstrings_are_numpydoc(name: str) -> None:
     if name in VALUES:  # the fields have a sentence each
         spared |= {"EX01", "PR01"}
     # These are documented where they are declared.
-    options = {"**options"}.union(
-        *(kind.__annotations__ for kind in (DaskOptions, StockOptions, TraceOptions))
-    )
+    options = {"**options"}.union(*(kind.__annotations__ for kind in OPTIONS))
     for code, message in validate(f"intake_cvpilot.{name}")["errors"]:
         if code in {"PR01", "PR02"} and set(re.findall(r"'([*\w]+)'", message)) <= options:
             continue
@@ -123,8 +127,7 @@ def test_docstrings_are_numpydoc(name: str) -> None:
 
 
 def test_each_option_has_a_sentence() -> None:
-    kinds = (CacheOptions, Options, FrameOptions, IndexOptions, DaskOptions, StockOptions)
-    for kind in (*kinds, TraceOptions):
+    for kind in OPTIONS:
         tree = ast.parse(inspect.getsource(kind)).body[0]
         sentences = [node for node in tree.body if isinstance(node, ast.Expr)][1:]
         assert len(sentences) == len(

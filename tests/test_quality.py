@@ -23,7 +23,7 @@ from intake_cvpilot.account import summary
 from intake_cvpilot.build import BlockTask, StagedUnit, build_block
 from intake_cvpilot.cli import cli
 from intake_cvpilot.exits import Exit
-from intake_cvpilot.frames.select import choose_repeat
+from intake_cvpilot.frames.choose import choose_repeat
 from intake_cvpilot.hours import LEGEND, Seen, calendar, expected, text
 from intake_cvpilot.lateness import ERROR, Lateness
 from intake_cvpilot.partition import Block, partition, partitions

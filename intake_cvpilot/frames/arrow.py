@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from intake_cvpilot.frames.select import Piece, Selection
     from intake_cvpilot.tables import Table
 
-__all__ = ["empty_table", "read_piece", "to_dataset"]
+__all__ = ["checked", "empty_table", "place", "read_piece", "to_dataset"]
 
 
 def read_piece(
@@ -56,6 +56,8 @@ def to_dataset(
 ) -> ds.Dataset:
     """Give the parts as a dataset, after each file's whole hash was checked.
 
+    Under the data portal's names, which are computed, the dataset's rows are in memory.
+
     Parameters
     ----------
     found, chosen : sequence of Piece, Selection
@@ -68,15 +70,18 @@ def to_dataset(
     PartitionChangedError, DamagedError
         A part has gone, or is not what its manifest says.
     """
-    for piece in found:
-        read_piece(piece, chosen.table, [], None)  # no column, but every check
+    if chosen.portal:
+        from intake_cvpilot.frames.naming import schema_of, streamed
+
+        return ds.dataset([schema_of(chosen).empty_table(), *streamed(found, chosen)])
+    paths = checked(found, chosen.table)
     options = ds.ParquetFragmentScanOptions(page_checksum_verification=True)
     # A dataset can only filter by columns of its schema; the text of an expression names them.
     rows = str(chosen.rows) if chosen.rows is not None else ""
     needed = [name for name in chosen.table.schema.names if re.search(rf"\b{name}\b", rows)]
     names = dict.fromkeys([*chosen.columns, *needed])
     files = ds.FileSystemDataset.from_paths(
-        [str(place(piece)) for piece in found],
+        paths,
         schema=pa.schema(
             [chosen.table.schema.field(name) for name in names],
             metadata={**(chosen.table.schema.metadata or {}), **(about or {})},
@@ -85,6 +90,19 @@ def to_dataset(
         filesystem=LocalFileSystem(),
     )
     return files if chosen.rows is None else files.filter(chosen.rows)
+
+
+def checked(found: Sequence[Piece], table: Table) -> list[str]:
+    """Give the files of some parts to an engine that reads them itself, after every check.
+
+    Raises
+    ------
+    PartitionChangedError, DamagedError
+        A part has gone, or is not what its manifest says.
+    """
+    for piece in found:
+        read_piece(piece, table, [], None)  # no column, but every check
+    return [str(place(piece)) for piece in found]
 
 
 def place(piece: Piece) -> Path:

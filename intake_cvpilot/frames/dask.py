@@ -13,9 +13,11 @@ import pyarrow as pa
 
 from intake_cvpilot.collector import held_back
 from intake_cvpilot.frames.arrow import read_piece
+from intake_cvpilot.frames.choose import TIME
 from intake_cvpilot.frames.dtypes import empty_frame, to_pandas
 from intake_cvpilot.frames.groups import Cut, grouped
-from intake_cvpilot.frames.select import TIME, Piece, Selection
+from intake_cvpilot.frames.naming import named, read_columns, schema_of
+from intake_cvpilot.frames.select import Piece, Selection
 from intake_cvpilot.tables import table as table_named
 
 if TYPE_CHECKING:
@@ -46,7 +48,7 @@ def to_dask(
     dask.dataframe.DataFrame
         With an index, parts whose times overlap are in one partition, whatever the cut.
     """
-    meta = meta_of(chosen.table.name, chosen.columns, index)
+    meta = meta_of(chosen.table.name, chosen.columns, index, chosen.portal)
     with held_back():
         apart = overlapping(found) if index == TIME else [(piece,) for piece in found]
         groups = grouped(apart, cut)
@@ -62,6 +64,7 @@ def to_dask(
             groups,
             table=chosen.table.name,
             rows=chosen.rows,
+            portal=chosen.portal,
             index=index,
             columns=list(meta.columns),
             meta=meta,
@@ -73,9 +76,19 @@ def to_dask(
 
 
 @lru_cache(maxsize=64)
-def meta_of(table: str, columns: tuple[str, ...], index: str | None) -> pd.DataFrame:
+def meta_of(table: str, columns: tuple[str, ...], index: str | None, portal: str) -> pd.DataFrame:
     """Give the frame of no rows; dask copies what it is given."""
-    return empty_frame(table_named(table), columns, index=index)
+    chosen = shaped(table, columns, None, portal)
+    return empty_frame(schema_of(chosen), chosen.table, index=index)
+
+
+def shaped(
+    table: str, columns: Sequence[str], rows: pc.Expression | None, portal: str
+) -> Selection:
+    """Give what a task needs of a selection, from what is small to carry."""
+    return Selection(
+        table_named(table), tuple(columns), rows, start=None, end=None, outside=True, portal=portal
+    )
 
 
 def read_group(
@@ -83,16 +96,23 @@ def read_group(
     *,
     table: str,
     rows: pc.Expression | None,
+    portal: str,
     index: str | None,
     columns: Sequence[str],
 ) -> pd.DataFrame:
     """Read the parts of one partition of the frame; dask narrows ``columns`` by itself."""
-    known = table_named(table)
-    wanted = list(dict.fromkeys([*columns, *([index] if index else [])]))
-    data = pa.concat_tables([read_piece(piece, known, wanted, rows) for piece in group])
+    chosen = shaped(table, columns, rows, portal)
+    needed = read_columns(chosen, columns)
+    wanted = list(dict.fromkeys([*needed, *([index] if index else [])]))
+    data = pa.concat_tables(
+        [read_piece(piece, chosen.table, wanted, chosen.rows) for piece in group]
+    )
     if len(group) > 1 and index == TIME:
         data = data.sort_by(TIME)
-    return to_pandas(data, known, index=index)
+    given = named(data, chosen, columns)
+    if index and index not in given.column_names:
+        given = given.append_column(data.schema.field(index), data.column(index))
+    return to_pandas(given, chosen.table, index=index)
 
 
 def overlapping(found: Sequence[Piece]) -> list[tuple[Piece, ...]]:

@@ -15,7 +15,13 @@ import pandas as pd
 import pyarrow as pa
 
 from intake_cvpilot.frames.arrow import empty_table
-from intake_cvpilot.frames.select import choose_columns, choose_index, choose_table
+from intake_cvpilot.frames.choose import (
+    choose_columns,
+    choose_index,
+    choose_portal,
+    choose_table,
+)
+from intake_cvpilot.tables.portal_names import portal_schema
 
 if TYPE_CHECKING:
     from intake_cvpilot.tables import Column, Table
@@ -29,7 +35,7 @@ def to_pandas(data: pa.Table, table: Table, *, index: str | None = None) -> pd.D
     Parameters
     ----------
     data : pyarrow.Table
-        Columns of ``table``, in any order and any choice.
+        Columns of ``table``, in any order and any choice, or the data portal's.
     table : Table
         The table whose dtypes hold.
     index : str, optional
@@ -42,7 +48,7 @@ def to_pandas(data: pa.Table, table: Table, *, index: str | None = None) -> pd.D
     """
     columns = {column.name: column for column in table.columns}
     frame = pd.DataFrame(
-        {name: as_series(data.column(name), columns[name]) for name in data.column_names},
+        {name: as_series(data.column(name), columns.get(name)) for name in data.column_names},
         index=pd.RangeIndex(data.num_rows),
         columns=pd.Index(data.column_names, dtype="str"),
     )
@@ -53,14 +59,14 @@ def to_pandas(data: pa.Table, table: Table, *, index: str | None = None) -> pd.D
     return frame.set_index(pd.DatetimeIndex(instants, name=index))
 
 
-def as_series(values: pa.ChunkedArray, column: Column) -> pd.Series:
+def as_series(values: pa.ChunkedArray, column: Column | None) -> pd.Series:
     """Give one column as a pandas series without an index of its own."""
-    if column.categories is not None:
+    if column is not None and column.categories is not None:
         return pd.Series(as_categorical(values, column.categories))
-    if pa.types.is_floating(column.type):
+    if pa.types.is_floating(values.type):
         return pd.Series(values.to_numpy(), dtype="float64")
-    if pa.types.is_dictionary(column.type):
-        values = values.cast(column.type.value_type)
+    if pa.types.is_dictionary(values.type):
+        values = values.cast(values.type.value_type)
     return pd.Series(pd.arrays.ArrowExtensionArray(values))
 
 
@@ -86,6 +92,7 @@ def frame_meta(
     table: str | None = None,
     columns: Sequence[str] | None = None,
     index: str | None = None,
+    names: str = "tables",
 ) -> pd.DataFrame:
     """Give the empty frame with the dtypes of every frame of that table; no I/O.
 
@@ -99,6 +106,8 @@ def frame_meta(
         Which columns, in this order; None for all.
     index : str, optional
         A column to set as the index.
+    names : str
+        ``tables``, or ``portal`` for the data portal's columns.
 
     Returns
     -------
@@ -106,11 +115,16 @@ def frame_meta(
         No rows.
     """
     chosen = choose_table(source, message_type, table)
+    index = choose_index(chosen, index)
+    if names == "portal":
+        found = choose_portal(source, chosen, columns)
+        return empty_frame(portal_schema(source, chosen.name, found), chosen, index=index)
     found = choose_columns(chosen, columns)
-    return empty_frame(chosen, found, index=choose_index(chosen, index))
+    return empty_frame(empty_table(chosen, found).schema, chosen, index=index)
 
 
-def empty_frame(table: Table, columns: Sequence[str], *, index: str | None = None) -> pd.DataFrame:
-    """Give the frame of no rows of some of a table's columns."""
-    wanted = list(dict.fromkeys([*columns, index] if index else columns))
-    return to_pandas(empty_table(table, wanted), table, index=index)
+def empty_frame(schema: pa.Schema, table: Table, *, index: str | None = None) -> pd.DataFrame:
+    """Give the frame of no rows of some columns, those of a table or the data portal's."""
+    if index and index not in schema.names:
+        schema = schema.append(table.schema.field(index))
+    return to_pandas(schema.empty_table(), table, index=index)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from intake_cvpilot.collector import held_back
 from intake_cvpilot.fetch import run
+from intake_cvpilot.frames.choose import choose_index
 from intake_cvpilot.frames.groups import choose_cut
-from intake_cvpilot.frames.select import Piece, Selection, choose_index, pieces, selection
+from intake_cvpilot.frames.select import Piece, Selection, pieces, selection
 from intake_cvpilot.job import prepare
 from intake_cvpilot.options import DaskOptions, FrameOptions, IndexOptions, with_options
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     import pyarrow.dataset as ds
 
     from intake_cvpilot.report import Report
+
+#: Options that say which rows and columns of a table, and under which names.
+SELECTING = ("table", "columns", "filters", "outside", "repeats", "names")
 
 __all__ = ["Opened", "as_dask", "open_arrow", "open_dask", "open_pandas", "opened"]
 
@@ -42,11 +46,7 @@ def opened(
     job = prepare(source, message_type, start, end, options)
     chosen = selection(
         job.request,
-        **{
-            key: options[key]
-            for key in ("table", "columns", "filters", "outside", "repeats")
-            if options.get(key) is not None
-        },
+        **{key: options[key] for key in SELECTING if options.get(key) is not None},
     )
     choose_index(chosen.table, options.get("index"))
     choose_cut(options.get("partition"))

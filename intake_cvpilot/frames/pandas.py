@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from intake_cvpilot.frames.arrow import empty_table, read_piece
+from intake_cvpilot.frames.choose import TIME
 from intake_cvpilot.frames.dtypes import to_pandas
-from intake_cvpilot.frames.select import TIME, Piece, Selection
+from intake_cvpilot.frames.naming import named, read_columns
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from intake_cvpilot.frames.select import Piece, Selection
 
 __all__ = ["read_pandas"]
 
@@ -37,7 +40,8 @@ def read_pandas(
         Sorted by event time where the table has one.
     """
     ordered = TIME in chosen.table.schema.names and len(found) > 1
-    wanted = list(dict.fromkeys([*chosen.columns, *([TIME] if ordered or index else [])]))
+    columns = read_columns(chosen)
+    wanted = list(dict.fromkeys([*columns, *([TIME] if ordered or index else [])]))
     data = pa.concat_tables(
         [
             empty_table(chosen.table, wanted),
@@ -46,5 +50,7 @@ def read_pandas(
     )
     if ordered:
         data = data.sort_by(TIME)  # stable, so the order within a part stays
-    keep = list(dict.fromkeys([*chosen.columns, *([index] if index else [])]))
-    return to_pandas(data.select(keep), chosen.table, index=index)
+    given = named(data, chosen)
+    if index and index not in given.column_names:
+        given = given.append_column(data.schema.field(index), data.column(index))
+    return to_pandas(given, chosen.table, index=index)

@@ -6,10 +6,11 @@ pickled and holds no secret.
 
 from __future__ import annotations
 
-import difflib
+import operator
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import reduce
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -21,30 +22,31 @@ import pyarrow.parquet as pq
 
 from intake_cvpilot.cache.manifest import instant_text
 from intake_cvpilot.errors import InvalidRequestError
-from intake_cvpilot.tables import Table, tables_for
+from intake_cvpilot.frames.choose import (
+    REPEAT,
+    TIME,
+    choose_columns,
+    choose_portal,
+    choose_repeat,
+    choose_table,
+)
+from intake_cvpilot.frames.where import Condition, Term, conditions
 
 if TYPE_CHECKING:
     from intake_cvpilot.cache.layout import Layout
     from intake_cvpilot.cache.manifest import File, Manifest
     from intake_cvpilot.request import Request
+    from intake_cvpilot.tables import Table
 
 __all__ = [
     "Piece",
     "Selection",
-    "choose_columns",
-    "choose_index",
-    "choose_table",
     "pieces",
     "selection",
 ]
 
-#: The column that carries the instant of a row, in every table that has one.
-TIME = "event_time"
 #: The column by which a request for some periods of the day narrows rows.
 PERIOD = "period"
-
-#: The column that marks exact repeats.
-REPEAT = "is_repeat"
 
 
 class Piece(msgspec.Struct, frozen=True, gc=False):
@@ -76,6 +78,11 @@ class Selection:
     """First instant after the range, aware UTC; None where the table has no time."""
     outside: bool
     """Whether rows outside their partition's window are given too."""
+    where: tuple[Condition, ...] | None = ()
+    """The same rows as values, for engines that read files themselves; None where the caller's
+    filters are an expression that only Arrow can answer."""
+    portal: str = ""
+    """The source whose names of the data portal the columns have; empty for our names."""
 
 
 def selection(
@@ -86,6 +93,7 @@ def selection(
     filters: Any = None,
     outside: Literal["drop", "keep"] = "drop",
     repeats: Literal["keep", "drop"] = "keep",
+    names: Literal["tables", "portal"] = "tables",
 ) -> Selection:
     """Check what is asked of a table, before any I/O.
 
@@ -99,40 +107,41 @@ def selection(
     for name, value in (("outside", outside), ("repeats", repeats)):
         if value not in ("drop", "keep"):
             raise InvalidRequestError(f"{name} is 'drop' or 'keep', not {value!r}")
+    if names not in ("tables", "portal"):
+        raise InvalidRequestError(f"names is 'tables' or 'portal', not {names!r}")
     chosen = choose_table(request.source, request.message_type, table)
     timed = TIME in chosen.schema.names
-    rows = [expression(filters, chosen)] if filters is not None else []
+    rows: list[pc.Expression] = []
+    where: list[Condition | None] = []
+    if filters is not None:
+        rows.append(expression(filters, chosen))
+        where.append(conditions(filters, chosen))
     if timed:
         first, after = instant(request.start), instant(request.end)
         rows.append((pc.field(TIME) >= first) & (pc.field(TIME) < after))
+        where.append(((Term(TIME, ">=", request.start), Term(TIME, "<", request.end)),))
     if request.periods:
         rows.append(of_periods(request.periods))
+        null = (None,) if "NA" in request.periods else ()
+        where.append(((Term(PERIOD, "in", (*request.periods, *null)),),))
     if repeats == "drop":
         rows.append(~pc.field(choose_repeat(chosen)))
-    both = rows[0] if rows else None
-    for more in rows[1:]:
-        both = both & more
+        where.append(((Term(REPEAT, "==", value=False),),))
+    known = [condition for condition in where if condition is not None]
     return Selection(
         table=chosen,
-        columns=tuple(choose_columns(chosen, columns)),
-        rows=both,
+        columns=tuple(
+            choose_portal(request.source, chosen, columns)
+            if names == "portal"
+            else choose_columns(chosen, columns)
+        ),
+        rows=reduce(operator.and_, rows) if rows else None,
         start=request.start if timed else None,
         end=request.end if timed else None,
         outside=outside == "keep",
+        where=tuple(known) if len(known) == len(where) else None,
+        portal=request.source if names == "portal" else "",
     )
-
-
-def choose_repeat(table: Table) -> str:
-    """Give the column by which repeats are dropped.
-
-    Repeats were marked when their block was built and agree in their event time: each range holds
-    all of them or none, so that dropping them gives the same rows however a range is cut.
-    """
-    if REPEAT not in table.schema.names:
-        raise InvalidRequestError(
-            f"table {table.name} does not mark repeats: leave out repeats='drop'"
-        )
-    return REPEAT
 
 
 def of_periods(periods: Sequence[str]) -> pc.Expression:
@@ -146,17 +155,6 @@ def of_periods(periods: Sequence[str]) -> pc.Expression:
     # Not "or is_null": pyarrow 18 takes that for never true where a row group has nulls only.
     said = pc.coalesce(pc.field(PERIOD).cast(pa.string()), pa.scalar("NA"))
     return said.isin(list(periods))
-
-
-def choose_index(table: Table, index: str | None) -> str | None:
-    """Check the column that is asked for as the index."""
-    if index not in (None, TIME):
-        raise InvalidRequestError(f"index is {TIME!r} or None, not {index!r}")
-    if index and index not in table.schema.names:
-        raise InvalidRequestError(
-            f"table {table.name} has no {TIME} to be its index: leave out index={index!r}"
-        )
-    return index
 
 
 def instant(moment: datetime) -> pa.Scalar:
@@ -196,34 +194,6 @@ def check_names(terms: Iterable[tuple[str, str, Any]], table: Table) -> None:
         unknown = [word for word in asked if known is not None and word not in known]
         if known is not None and unknown:
             raise InvalidRequestError(f"{name} is never {unknown[0]!r}; it is: {', '.join(known)}")
-
-
-def choose_table(source: str, message_type: str, table: str | None) -> Table:
-    """Give the table asked for, or the first of the message type."""
-    tables = {t.name: t for t in tables_for(source, message_type)}
-    if table is None:
-        return next(iter(tables.values()))
-    if table not in tables:
-        raise InvalidRequestError(
-            f"{source} {message_type} has no table {table!r}; it has: {', '.join(tables)}"
-        )
-    return tables[table]
-
-
-def choose_columns(table: Table, columns: Sequence[str] | None) -> list[str]:
-    """Check column names; None for all of the table's."""
-    names: list[str] = list(table.schema.names)
-    if columns is None:
-        return names
-    if isinstance(columns, str):
-        raise InvalidRequestError(f"columns takes a list of names: columns=[{columns!r}]")
-    wanted = list(dict.fromkeys(columns))
-    unknown = [name for name in wanted if name not in names]
-    if unknown:
-        near = difflib.get_close_matches(str(unknown[0]), names, n=3)
-        hint = f"did you mean {', '.join(near)}?" if near else f"it has: {', '.join(names)}"
-        raise InvalidRequestError(f"table {table.name} has no column {unknown[0]!r}; {hint}")
-    return wanted
 
 
 def pieces(
