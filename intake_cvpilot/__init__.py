@@ -46,9 +46,11 @@ if TYPE_CHECKING:
     from intake_cvpilot.maintain.clearing import Removed, clear, evict
     from intake_cvpilot.maintain.holdings import Status, status
     from intake_cvpilot.maintain.verification import Verified, verify
+    from intake_cvpilot.mirror import MirrorReport, mirror
     from intake_cvpilot.origin import Trace
+    from intake_cvpilot.planned import Plan
     from intake_cvpilot.quality import Quality, quality
-    from intake_cvpilot.report import Plan, Report
+    from intake_cvpilot.report import Report
 
     __version__: str
 
@@ -63,6 +65,7 @@ __all__ = [
     "DecodeError",
     "InvalidRequestError",
     "LockTimeoutError",
+    "MirrorReport",
     "MissingExtraError",
     "OfflineError",
     "PartitionChangedError",
@@ -81,6 +84,7 @@ __all__ = [
     "doctor",
     "evict",
     "fetch",
+    "mirror",
     "objects",
     "open_arrow",
     "open_catalog",
@@ -99,7 +103,8 @@ __all__ = [
 
 _MODULES = {
     "Checkup": "maintain.checkup",
-    "Plan": "report",
+    "MirrorReport": "mirror",
+    "Plan": "planned",
     "Quality": "quality",
     "Removed": "maintain.clearing",
     "Report": "report",
@@ -110,6 +115,7 @@ _MODULES = {
     "doctor": "maintain.checkup",
     "evict": "maintain.clearing",
     "fetch": "fetch",
+    "mirror": "mirror",
     "objects": "lineage",
     "open_arrow": "frames",
     "open_catalog": "catalog",

@@ -18,7 +18,7 @@ from intake_cvpilot.sources import sources
 
 if TYPE_CHECKING:
     from intake_cvpilot.frames.open import Opened
-    from intake_cvpilot.report import Plan
+    from intake_cvpilot.planned import Plan
 
 __all__ = ["Asked", "ask"]
 

@@ -24,6 +24,7 @@ from intake_cvpilot.account import (
 )
 from intake_cvpilot.building import Building
 from intake_cvpilot.cache import locks, staging
+from intake_cvpilot.cache.abandoned import abandoned
 from intake_cvpilot.cache.checksums import is_whole, open_plain
 from intake_cvpilot.cache.commit import commit
 from intake_cvpilot.cache.folders import storage_error
@@ -79,6 +80,7 @@ class Assembly:
         self.progress = progress
         self.layout = job.layout
         self.key = partition.key
+        self.again = 0  # bytes that a killed run had begun to fetch
 
     def run(self, snapshot: Snapshot) -> Manifest:
         """Commit a snapshot, unless another process has committed it or a later one.
@@ -101,8 +103,9 @@ class Assembly:
             for _ in range(MOST_LISTINGS):
                 try:
                     return self.commit(snapshot)
-                except ChangedError:
-                    snapshot = self.archive.snapshot(self.partition.prefix)
+                except ChangedError as error:
+                    change = error
+                    snapshot = self.relisted(snapshot)
                 except CVPilotError:
                     raise
                 except OSError as error:
@@ -112,8 +115,20 @@ class Assembly:
                     ) from error
         raise ArchiveError(
             f"{self.key} changed in the archive while it was read, {MOST_LISTINGS} times in a "
-            "row; try again later"
-        )
+            f"row; try again later. The last change: {change}"
+        ) from change
+
+    def relisted(self, before: Snapshot) -> Snapshot:
+        """List the partition anew, and tell of objects that have gone meanwhile."""
+        snapshot = self.archive.snapshot(self.partition.prefix)
+        gone = sorted({unit.key for unit in before.units} - {unit.key for unit in snapshot.units})
+        if gone:
+            warn(
+                f"{self.key}: {len(gone)} objects vanished from the archive between its listing "
+                f"and reading ({', '.join(gone[:3])}{', ...' if gone[3:] else ''}); the partition "
+                "is stored as the archive lists it now"
+            )
+        return snapshot
 
     def tell_wait(self, holder: locks.Holder | None) -> None:
         """Say whom the caller is waiting for."""
@@ -146,6 +161,7 @@ class Assembly:
         }
         kept = self.kept(current, plan)
         todo = {name: block for name, block in plan.items() if name not in kept}
+        self.again += abandoned(self.layout, self.key)
         built = Building(self.job, self.partition, self.archive, self.crew, self.progress).run(todo)
         manifest, staged = self.manifest(snapshot, plan, kept, built, current)
         commit(self.layout, manifest, staged)

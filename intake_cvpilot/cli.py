@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from intake_cvpilot import cli_cache, cli_look, errors
+from intake_cvpilot import cli_cache, cli_look, cli_mirror, errors
 from intake_cvpilot.cli_options import (
     cache_options,
     fetched,
@@ -212,6 +212,7 @@ def demo(folder: Path | None) -> None:
     click.echo(run(folder or Path(tempfile.mkdtemp(prefix="cvpilot-demo-"))))
 
 
+cli.add_command(cli_mirror.mirror)
 for looking in (cli_look.quality, cli_look.objects, cli_look.trace, cli_look.columns):
     cli.add_command(looking)
 

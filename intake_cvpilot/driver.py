@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from intake_cvpilot.frames.open import Opened
-    from intake_cvpilot.report import Plan, Report
+    from intake_cvpilot.planned import Plan
+    from intake_cvpilot.report import Report
     from intake_cvpilot.request import Request
 
 __all__ = ["CVPilotSource", "SourceOptions"]

@@ -107,7 +107,7 @@ def run(job: Job, wish: Progress | bool | None = None) -> Outcome:  # noqa: FBT0
         if view.damage is not None and not job.refresh
     }
     needed = [view for view in needed if view.partition.key not in failures]
-    traffic = Traffic()
+    traffic, again = Traffic(), 0
     if needed and job.settings.offline:
         raise offline_error(job, needed)
     with showing(job.settings.progress if wish is None else wish) as progress:
@@ -120,7 +120,7 @@ def run(job: Job, wish: Progress | bool | None = None) -> Outcome:  # noqa: FBT0
                 sweep(job.layout.root)
                 for view in views:
                     superseded(job.layout, view.partition.key, datetime.now(UTC))
-                work(job, archive, needed, listing, fetched, failures, progress)
+                again = work(job, archive, needed, listing, fetched, failures, progress)
         with held_back():
             became_of = tuple(became(view, fetched, failures) for view in views)
         report = Report(
@@ -129,7 +129,7 @@ def run(job: Job, wish: Progress | bool | None = None) -> Outcome:  # noqa: FBT0
             requests=traffic.requests,
             retries=traffic.retries,
             bytes_read=traffic.bytes,
-            bytes_again=traffic.bytes_again,
+            bytes_again=traffic.bytes_again + again,
             seconds=time.monotonic() - began,
         )
         progress(Event("done", "", message=str(report)))
@@ -194,18 +194,18 @@ def work(
     fetched: dict[str, Manifest],
     failures: dict[str, Exception],
     progress: Progress,
-) -> None:
-    """Bring the listed partitions into the cache, one after the other."""
+) -> int:
+    """Bring the listed partitions into the cache; give the bytes that a killed run had begun."""
     todo = [view for view in needed if view.partition.key in listing.snapshots]
     size = sum(unread(job, view, listing.snapshots[view.partition.key])[1] for view in todo)
+    again = 0
     progress(Event("plan", "", done=len(todo), total=size))
     with workers(job.settings.jobs, size) as crew:
         for view in todo:
             key = view.partition.key
+            assembly = Assembly(job, view.partition, view.manifest, archive, crew, progress)
             try:
-                fetched[key] = Assembly(
-                    job, view.partition, view.manifest, archive, crew, progress
-                ).run(listing.snapshots[key])
+                fetched[key] = assembly.run(listing.snapshots[key])
             except SpaceError:
                 raise  # no other partition will fit either
             except CVPilotError as error:
@@ -213,6 +213,9 @@ def work(
                 progress(Event("fail", key, message=str(error)))
             else:
                 progress(Event("commit", key))
+            finally:
+                again += assembly.again
+    return again
 
 
 def became(
@@ -257,7 +260,10 @@ def offline_error(job: Job, needed: Sequence[View]) -> OfflineError:
 
 def tell_failures(job: Job, failures: Mapping[str, Exception], report: Report) -> None:
     """Raise, or warn of, the partitions that failed, with the cause of each."""
-    lines = [f"  {key}: {type(cause).__name__}: {cause}" for key, cause in failures.items()]
+    alike: dict[str, list[str]] = {}
+    for key, cause in failures.items():
+        alike.setdefault(f"{type(cause).__name__}: {cause}", []).append(key)
+    lines = [f"  {', '.join(keys)}: {cause}" for cause, keys in alike.items()]
     message = (
         f"{len(failures)} of {len(report.partitions)} partitions failed; what succeeded is in the "
         "cache, and the same call goes on with these:\n" + "\n".join(lines)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from intake_cvpilot.archive import identity
+from intake_cvpilot.archive import identity, location
+from intake_cvpilot.archive.policy import Policy
 from intake_cvpilot.assemble import options_hash
 from intake_cvpilot.build import table_versions
 from intake_cvpilot.cache.layout import Layout
@@ -45,6 +46,8 @@ class Job:
     """Whether failed partitions are warned of rather than raised."""
     block_bytes: int = TARGET
     """Listed bytes at which a block is full."""
+    policy: Policy = field(default_factory=Policy)
+    """How patient the fetch is with the archive."""
 
     def command(self, verb: str) -> str:
         """Give the shell command that does something with the same request."""
@@ -116,7 +119,8 @@ def layout_of(settings: Settings) -> Layout:
     if settings.origins.get("cache_dir") == "argument":
         words += ["--cache-dir", str(settings.cache_dir)]
     if settings.origins.get("archive") == "argument":
-        words += ["--archive", named]
+        # A mirror goes by its own name here.
+        words += ["--archive", location(settings.archive, settings.storage_options)]
     return Layout(settings.cache_dir, named, words=tuple(words))
 
 

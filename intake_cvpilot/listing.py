@@ -17,12 +17,15 @@ from intake_cvpilot.errors import (
     ArchiveError,
     CVPilotError,
     RequestTooLargeError,
+    SpaceError,
 )
 from intake_cvpilot.job import Job, View, look, needs_archive, prepare
 from intake_cvpilot.options import Options, with_options
 from intake_cvpilot.partition import blocks, partitions
+from intake_cvpilot.planned import PartitionPlan, Plan
 from intake_cvpilot.progress import Event, Progress
-from intake_cvpilot.report import PartitionPlan, Plan
+from intake_cvpilot.room import bytes_free, parquet_share
+from intake_cvpilot.warn import warn
 
 if TYPE_CHECKING:
     from intake_cvpilot.archive.base import Archive, Snapshot
@@ -54,11 +57,15 @@ class Listing:
 
 
 def list_partitions(archive: Archive, views: Sequence[View], progress: Progress) -> Listing:
-    """List partitions; an error of one does not end the others, unless access is denied."""
+    """List partitions; an error of one does not end the others, unless access is denied at once."""
     snapshots: dict[str, Snapshot] = {}
     failures: dict[str, CVPilotError] = {}
     in_a_row = 0
+    refusal: AccessDeniedError | None = None
     for view in views:
+        if refusal is not None and not snapshots:
+            failures[view.partition.key] = refusal  # the first answer was no: asking on is rude
+            continue
         if in_a_row == MOST_IN_A_ROW:
             failures[view.partition.key] = ArchiveError(
                 f"not tried: {MOST_IN_A_ROW} listings before it failed in a row"
@@ -66,10 +73,9 @@ def list_partitions(archive: Archive, views: Sequence[View], progress: Progress)
             continue
         try:
             snapshots[view.partition.key] = snapshot = archive.snapshot(view.partition.prefix)
-        except AccessDeniedError:
-            raise
         except CVPilotError as error:
             failures[view.partition.key] = error
+            refusal = error if isinstance(error, AccessDeniedError) else None
             in_a_row += 1
         else:
             in_a_row = 0
@@ -127,6 +133,9 @@ def plan(source: str, message_type: str, start: Any, end: Any, **options: Unpack
     if needed and not job.settings.offline:
         with closing_archive(job) as archive, showing(options.get("progress")) as progress:
             listing = list_partitions(archive, needed, progress)
+        for failure in listing.failures.values():
+            if isinstance(failure, AccessDeniedError) and not listing.snapshots:
+                raise failure
     return describe(job, views, listing)
 
 
@@ -138,6 +147,7 @@ def closing_archive(job: Job) -> Iterator[Archive]:
         storage_options=job.settings.reach,
         rate=job.settings.rate,
         offline=job.settings.offline,
+        policy=job.policy,
     )
     try:
         yield archive
@@ -163,8 +173,20 @@ def describe(job: Job, views: Sequence[View], listing: Listing) -> Plan:
             )
         )
     rate = job.settings.rate
-    objects = sum(row.objects or 0 for row in rows)
-    return Plan(**named(job), partitions=tuple(rows), seconds=objects / rate if rate else None)
+    objects, size = (sum(getattr(row, n) or 0 for row in rows) for n in ("objects", "bytes"))
+    to_read = [row.key for row in rows if row.bytes]
+    asked = job.request
+    share = parquet_share(job.layout, asked.source, asked.message_type, to_read)
+    parquet = None if share is None else round(size * share)
+    return Plan(
+        **named(job),
+        partitions=tuple(rows),
+        seconds=objects / rate if rate else None,
+        parquet_bytes=parquet,
+        disk_bytes=max((row.bytes or 0 for row in rows), default=0)
+        + (size if parquet is None else parquet),
+        free_bytes=bytes_free(job.layout.root),
+    )
 
 
 def named(job: Job) -> dict[str, Any]:
@@ -181,14 +203,22 @@ def named(job: Job) -> dict[str, Any]:
 
 
 def guard(job: Job, views: Sequence[View], listing: Listing) -> None:
-    """Refuse, before the first read, to read more than the caller allows."""
+    """Refuse, before the first read, to read more than the caller allows or the disk holds."""
     limit = job.settings.max_bytes
     made = describe(job, views, listing)
-    if limit is None or made.bytes <= limit:
-        return
-    raise RequestTooLargeError(
-        f"{made}\nThat is over max_bytes = {limit:,}. Ask for a shorter range, or allow it: "
-        f"max_bytes={made.bytes} (CVPILOT_MAX_BYTES), or in a shell\n  "
-        f"{job.command('fetch')} --max-bytes {made.bytes}",
-        made,
-    )
+    if limit is not None and made.bytes > limit:
+        raise RequestTooLargeError(
+            f"{made}\nThat is over max_bytes = {limit:,}. Ask for a shorter range, or allow it: "
+            f"max_bytes={made.bytes} (CVPILOT_MAX_BYTES), or in a shell\n  "
+            f"{job.command('fetch')} --max-bytes {made.bytes}",
+            made,
+        )
+    largest = max((row.bytes or 0 for row in made.partitions), default=0)
+    if made.free_bytes is not None and largest > made.free_bytes:
+        raise SpaceError(
+            f"{made}\nA partition of {largest:,} raw bytes has to lie in {job.layout.root} until "
+            f"it is committed, and {made.free_bytes:,} bytes are free there: nothing was read. "
+            "Free space, or choose another cache_dir (CVPILOT_CACHE_DIR)"
+        )
+    if not made.fits:
+        warn(f"the disk of {job.layout.root} may not hold what is fetched: {made}")

@@ -1,4 +1,4 @@
-"""What a plan and a fetch tell: plain values whose counts add up."""
+"""What a fetch tells: plain values whose counts add up."""
 
 from __future__ import annotations
 
@@ -13,9 +13,7 @@ from intake_cvpilot.lateness import Lateness
 __all__ = [
     "Action",
     "Counts",
-    "PartitionPlan",
     "PartitionReport",
-    "Plan",
     "Report",
     "State",
     "add_quality",
@@ -68,81 +66,6 @@ class Counts:
 
 
 _VALUES: Callable[[Counts], tuple[int, ...]] = attrgetter(*Counts.__slots__)
-
-
-@dataclass(frozen=True, slots=True)
-class PartitionPlan:
-    """What a fetch would do for one partition."""
-
-    key: str
-    """The partition, e.g. ``wydot/BSM/2019/02/06``."""
-    state: State
-    """What the cache has of it."""
-    objects: int | None = None
-    """Objects that a fetch would read; None when it was not listed."""
-    bytes: int | None = None
-    """Raw bytes that a fetch would read; None when it was not listed."""
-    rows: int | None = None
-    """Rows in the cache; None when nothing is cached."""
-    error: str | None = None
-    """Why it could not be listed, else None."""
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What a fetch of a request would do; nothing was read, nothing was stored."""
-
-    source: str
-    """The source asked for."""
-    message_type: str
-    """The message type asked for."""
-    start: str
-    """First instant, ISO 8601 in UTC."""
-    end: str
-    """First instant after the range, ISO 8601 in UTC."""
-    archive: str
-    """Identity of the archive."""
-    cache: str
-    """Folder of the cache."""
-    partitions: tuple[PartitionPlan, ...]
-    """One for each partition whose window meets the range, in order."""
-    seconds: float | None = None
-    """Time that the requests take at the set rate at least; None without a limit."""
-
-    @property
-    def objects(self) -> int:
-        """Objects to read, as far as listed."""
-        return sum(p.objects or 0 for p in self.partitions)
-
-    @property
-    def bytes(self) -> int:
-        """Raw bytes to read, as far as listed."""
-        return sum(p.bytes or 0 for p in self.partitions)
-
-    @property
-    def states(self) -> Mapping[str, int]:
-        """Partitions by state."""
-        return dict(Counter(p.state for p in self.partitions))
-
-    def to_dict(self) -> dict[str, Any]:
-        """Give plain values, ready for JSON."""
-        return {
-            **asdict(self),
-            "objects": self.objects,
-            "bytes": self.bytes,
-            "states": self.states,
-        }
-
-    def __str__(self) -> str:
-        states = ", ".join(f"{n} {state}" for state, n in self.states.items()) or "none"
-        text = (
-            f"{self.source} {self.message_type} {self.start} to {self.end}: "
-            f"{len(self.partitions)} partitions ({states}); "
-            f"to read: {self.objects:,} objects, {self.bytes:,} bytes"
-        )
-        if self.seconds is not None:
-            text += f", at least {self.seconds:,.0f} s at the set rate"
-        return text
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,9 +182,10 @@ class Report:
         )
         if counts.outside:
             text += f" ({counts.outside:,} records outside their day)"
-        return text + (
-            f"; {self.requests:,} requests, {self.bytes_read:,} bytes read, {self.seconds:.1f} s"
-        )
+        text += f"; {self.requests:,} requests, {self.bytes_read:,} bytes read"
+        if self.bytes_again:
+            text += f" and {self.bytes_again:,} a second time"
+        return f"{text}, {self.seconds:.1f} s"
 
 
 def add_quality(parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:

@@ -34,10 +34,13 @@ OPTIONS = (
 FUNCTIONS = [
     *("fetch", "objects", "open_arrow", "open_catalog", "open_dask", "open_duckdb", "open_pandas"),
     *("open_polars", "open_raw", "open_spark"),
-    *("plan", "quality", "trace"),
+    *("mirror", "plan", "quality", "trace"),
     *("clear", "doctor", "evict", "status", "verify"),
 ]
-VALUES = ["Checkup", "Plan", "Quality", "Removed", "Report", "Status", "Trace", "Verified"]
+VALUES = [
+    *("Checkup", "MirrorReport", "Plan", "Quality", "Removed", "Report", "Status"),
+    *("Trace", "Verified"),
+]
 
 
 def python(code: str) -> str:

@@ -5,6 +5,7 @@ Opening an archive asks it nothing.  The S3 client and fsspec are loaded when on
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from intake_cvpilot.archive.address import Address
@@ -16,8 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from intake_cvpilot.archive.base import Archive
+    from intake_cvpilot.archive.mirror import Copy
 
-__all__ = ["PUBLIC", "identity", "open_archive"]
+__all__ = ["PUBLIC", "identity", "location", "open_archive"]
 
 PUBLIC = "s3://usdot-its-cvpilot-publicdata"
 """The public bucket, which is its own identity."""
@@ -40,7 +42,7 @@ def open_archive(
         ``s3://bucket`` or ``s3://bucket/path``, a folder, ``socrata://host`` (a data portal), or a
         URL (or a chain) of fsspec.
     storage_options : mapping, optional
-        For S3: anon, key, secret, token, profile, endpoint_url, requester_pays,
+        For S3: anon, key, secret, token, profile, endpoint_url, requester_pays, mirror_of,
         addressing_style, client_kwargs, config_kwargs, as in s3fs, but with `anon` True unless
         credentials are given.  AWS settings of the environment are used only with
         ``anon=False``.  For a data portal: app_token.  For other URLs: what the fsspec file system
@@ -73,20 +75,23 @@ def open_archive(
         raise InvalidRequestError(f"threads is at least 1; it is {threads!r}")
     address = Address.parse(url, storage_options)
     policy = policy or Policy()
+    of = _copied(address)
     if offline:
         from intake_cvpilot.archive.offline import OfflineArchive
 
-        return OfflineArchive(address.identity)
+        return OfflineArchive(of or address.identity)
     if address.kind == "s3":
         from intake_cvpilot.archive.s3 import S3Archive
 
-        return S3Archive(
+        bucket = S3Archive(
             address, storage_options=storage_options, rate=rate, threads=threads, policy=policy
         )
+        return _mirror(bucket, of, address) if of else bucket
     if address.kind == "folder":
         from intake_cvpilot.archive.files import FolderArchive
 
-        return FolderArchive(address, threads=threads)
+        folder = FolderArchive(address, threads=threads)
+        return _mirror(folder, of, address) if of else folder
     if address.kind == "socrata":
         from intake_cvpilot.archive.socrata import SocrataArchive
 
@@ -99,12 +104,33 @@ def open_archive(
     )
 
 
+def _mirror(copy: Copy, of: str, address: Address) -> Archive:
+    from intake_cvpilot.archive.mirror import MirrorArchive
+
+    return MirrorArchive(copy, of, address.identity)
+
+
+def _copied(address: Address) -> str | None:
+    """Give the identity of the archive that an address is a mirror of, without a network."""
+    if address.kind != "folder":
+        return address.mirror_of
+    from intake_cvpilot.archive.mirror_record import INDEX, Index
+
+    try:
+        body = Path(address.place, INDEX).read_bytes()
+    except OSError:
+        return None
+    return Index.parse(body, address.identity).of
+
+
 def identity(
     url: str | os.PathLike[str] = PUBLIC, storage_options: Mapping[str, Any] | None = None
 ) -> str:
     """Give the normalised URL of an archive, without credentials and without opening it.
 
-    Two archives with different identities never share a cache entry.
+    Two archives with different identities never share a cache entry.  A mirror has the identity of
+    the archive that it copies: a folder says so with its ``mirror.json``, a bucket by the option
+    ``mirror_of``, since it is not asked before it has to be.
 
     Raises
     ------
@@ -115,5 +141,19 @@ def identity(
     --------
     >>> identity("s3://bucket/lab/", {"endpoint_url": "https://S3.example.org:443/"})
     's3://bucket/lab?endpoint=https://s3.example.org'
+    """
+    address = Address.parse(url, storage_options)
+    return _copied(address) or address.identity
+
+
+def location(
+    url: str | os.PathLike[str] = PUBLIC, storage_options: Mapping[str, Any] | None = None
+) -> str:
+    """Give the normalised URL of a place, without credentials: a mirror's own.
+
+    Raises
+    ------
+    InvalidRequestError
+        The URL or an option is not valid.
     """
     return Address.parse(url, storage_options).identity

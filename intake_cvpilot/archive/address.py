@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import parse_qsl, unquote, urlencode
 
-from intake_cvpilot.archive.s3_options import S3Options
+from intake_cvpilot.archive.s3_options import S3Options, normal_endpoint
 from intake_cvpilot.errors import InvalidRequestError
 
 __all__ = ["Address"]
@@ -39,7 +39,11 @@ class Address:
     root: str
     """The path below the bucket with a trailing slash, or nothing."""
     identity: str
-    """The normalised URL without credentials."""
+    """The normalised URL without credentials; it opens the same place."""
+    endpoint: str | None = None
+    """Only S3: the service, if it is not AWS."""
+    mirror_of: str | None = None
+    """Only S3: identity of the archive that this one is said to be a mirror of."""
 
     @property
     def is_local(self) -> bool:
@@ -83,19 +87,29 @@ class Address:
 
 
 def _s3(text: str, options: Mapping[str, Any] | None) -> Address:
-    bucket, _, path = text.partition("://")[2].partition("/")
+    place, _, query = text.partition("://")[2].partition("?")
+    bucket, _, path = place.partition("/")
     if not _BUCKET.fullmatch(bucket):
         raise InvalidRequestError(
             "an S3 archive is s3://bucket or s3://bucket/path; credentials go into storage_options"
         )
-    if "?" in path or "#" in path:
-        raise InvalidRequestError("an S3 archive's URL has no query; use storage_options")
+    if "#" in path or (query and not query.startswith("endpoint=")):
+        raise InvalidRequestError(
+            "an S3 archive's URL has no query but ?endpoint=URL; use storage_options"
+        )
     root = path.strip("/")
-    endpoint = S3Options.parse(options).endpoint
+    given = S3Options.parse(options)
+    endpoint = given.endpoint
+    if query:
+        there = normal_endpoint(query.removeprefix("endpoint="))
+        if endpoint not in (None, there):
+            raise InvalidRequestError("the URL and storage_options name two different endpoints")
+        endpoint = there
+    of = Address.parse(given.mirror_of).identity if given.mirror_of else None
     identity = f"s3://{bucket}" + (f"/{root}" if root else "")
     if endpoint:
         identity += f"?endpoint={endpoint}"
-    return Address("s3", bucket, f"{root}/" if root else "", identity)
+    return Address("s3", bucket, f"{root}/" if root else "", identity, endpoint, of)
 
 
 def _socrata(text: str, options: Mapping[str, Any] | None) -> Address:

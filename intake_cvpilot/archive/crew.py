@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 import threading
+import uuid
 from contextlib import suppress
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
@@ -13,12 +16,23 @@ from intake_cvpilot.errors import CVPilotError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
+    from pathlib import Path
 
     from intake_cvpilot.archive.base import Received, Unit
 
-__all__ = ["gather"]
+__all__ = ["arrivals", "gather"]
 
 _GRACE = 2.0  # seconds an abandoned read waits for its threads; they write nothing after their unit
+
+
+def arrivals(folder: Path) -> Callable[[], Path]:
+    """Give what names for files that arrive: never a key, which may hold anything.
+
+    The process's number is in the name, so that what a killed process left can be told.
+    """
+    run = f"{os.getpid()}-{uuid.uuid4().hex}"
+    count = itertools.count()  # which threads may share
+    return lambda: folder / f"{run}-{next(count)}.part"
 
 
 def gather(

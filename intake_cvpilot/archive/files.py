@@ -12,16 +12,14 @@ are counted in the traffic like those of any archive, but not throttled.
 from __future__ import annotations
 
 import hashlib
-import itertools
 import os
 import stat
-import uuid
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from intake_cvpilot.archive.base import Received, Snapshot, Traffic, Unit
-from intake_cvpilot.archive.crew import gather
+from intake_cvpilot.archive.crew import arrivals, gather
 from intake_cvpilot.archive.meter import Meter
 from intake_cvpilot.archive.translate import from_system, shown
 from intake_cvpilot.errors import ArchiveError, ChangedError, InvalidRequestError
@@ -93,11 +91,11 @@ class FolderArchive:
 
     def read(self, units: Sequence[Unit], folder: Path) -> Generator[Received, None, None]:
         """Read units; see `Archive.read`."""
-        run, count = uuid.uuid4().hex, itertools.count()
+        name = arrivals(folder)
 
         def one(unit: Unit, stop: Stop) -> Received:
             self._meter.asked()
-            target = folder / f"{run}-{next(count)}.part"
+            target = name()
             try:
                 received = _copy(unit, self._root / unit.key, target, stop)
             except BaseException:
@@ -107,6 +105,15 @@ class FolderArchive:
             return received
 
         return gather(one, units, self._threads)
+
+    def peek(self, name: str) -> bytes | None:
+        """Give a small file that lies beside the objects, or None where there is none."""
+        try:
+            return self._inside(self._root / name).read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise from_system(error, what=f"reading {self._root / name}") from error
 
     def close(self) -> None:
         """Do nothing: no connection is held."""

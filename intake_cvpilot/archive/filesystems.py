@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import itertools
 import re
-import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -21,9 +19,11 @@ import fsspec
 import fsspec.core
 
 from intake_cvpilot.archive.base import Received, Snapshot, Traffic, Unit
-from intake_cvpilot.archive.crew import gather
+from intake_cvpilot.archive.crew import arrivals, gather
 from intake_cvpilot.archive.files import checked_prefix
 from intake_cvpilot.archive.meter import Meter
+from intake_cvpilot.archive.mirror import not_whole
+from intake_cvpilot.archive.mirror_record import INDEX
 from intake_cvpilot.archive.retry import Retry, TransientError
 from intake_cvpilot.archive.stop import Stop
 from intake_cvpilot.archive.throttle import Throttle
@@ -120,15 +120,17 @@ class FilesystemArchive:
             seconds=self._policy.allowed(),
         )
         units = tuple(sorted(_unit(key, info) for key, info in found.items()))
+        if not units and self.peek(INDEX) is not None:
+            raise not_whole(prefix.rstrip("/"), self.identity)
         return Snapshot(prefix, units, listed_at, authoritative=bool(units))
 
     def read(self, units: Sequence[Unit], folder: Path) -> Generator[Received, None, None]:
         """Read units; see `Archive.read`."""
-        run, count = uuid.uuid4().hex, itertools.count()
+        name = arrivals(folder)
 
         def one(unit: Unit, stop: Stop) -> Received:
             what = f"reading {shown(unit.key)} of {self.identity}"
-            target = folder / f"{run}-{next(count)}.part"
+            target = name()
             self._meter.asked()
             try:
                 received = self._retry.call(
@@ -144,6 +146,14 @@ class FilesystemArchive:
             return received
 
         return gather(one, units, self._threads)
+
+    def peek(self, name: str) -> bytes | None:
+        """Give a small file that lies beside the objects, or None where there is none."""
+        source = f"{self._root}/{name}" if self._root else name
+        try:
+            return bytes(self._fs.cat_file(source))
+        except Exception:  # noqa: BLE001 - there is no common class; a file is there or is not
+            return None
 
     def close(self) -> None:
         """Do nothing: fsspec keeps its file systems and their connections."""

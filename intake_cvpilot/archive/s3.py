@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-import itertools
+import base64
+import hashlib
 import time
-import uuid
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from intake_cvpilot.archive.base import Received, Snapshot, Traffic, Unit
-from intake_cvpilot.archive.crew import gather
+from intake_cvpilot.archive.crew import arrivals, gather
 from intake_cvpilot.archive.meter import Meter
-from intake_cvpilot.archive.retry import Retry
+from intake_cvpilot.archive.mirror import not_whole
+from intake_cvpilot.archive.mirror_record import INDEX
+from intake_cvpilot.archive.retry import Retry, TransientError
 from intake_cvpilot.archive.s3_http import S3Http
 from intake_cvpilot.archive.s3_listing import LARGEST_PAGE, Page, collect, parse
 from intake_cvpilot.archive.s3_options import S3Options
 from intake_cvpilot.archive.stop import Stop
 from intake_cvpilot.archive.throttle import Throttle
-from intake_cvpilot.archive.transfer import Transfer
+from intake_cvpilot.archive.transfer import Transfer, hides_md5, is_md5
 from intake_cvpilot.archive.translate import from_status, shown
-from intake_cvpilot.errors import ArchiveError, InvalidRequestError
+from intake_cvpilot.errors import AccessDeniedError, ArchiveError, InvalidRequestError
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
@@ -66,8 +69,10 @@ class S3Archive:
         self.identity = address.identity
         self._bucket = address.place
         self._root = address.root
-        options = S3Options.parse(storage_options)
-        self._public = options.anon and options.endpoint is None and self._bucket == _PUBLIC_BUCKET
+        options = replace(S3Options.parse(storage_options), endpoint=address.endpoint)
+        self._is_public = options.endpoint is None and self._bucket == _PUBLIC_BUCKET
+        self._mirror: bool | None = None
+        self._anon = options.anon
         self._threads = threads
         self._policy = policy
         self._meter = Meter()
@@ -82,8 +87,11 @@ class S3Archive:
         """What was asked of this archive so far."""
         return self._meter.traffic
 
-    def snapshot(self, prefix: str) -> Snapshot:
-        """List a partition; see `Archive.snapshot`."""
+    def snapshot(self, prefix: str, *, probe: bool = True) -> Snapshot:
+        """List a partition; see `Archive.snapshot`.
+
+        With `probe` an empty listing of a mirror is an error: it may lack what is not whole.
+        """
         if not prefix.endswith("/") or prefix.startswith("/"):
             raise InvalidRequestError(f"a listing prefix ends with a slash; not {prefix!r}")
         listed_at = datetime.now(UTC)
@@ -94,21 +102,49 @@ class S3Archive:
         cut = len(self._root)
         if cut:
             units = [Unit(u.key[cut:], u.size, u.etag, u.last_modified) for u in units]
+        if probe and not units and not self._is_public and self._is_mirror():
+            raise not_whole(prefix.rstrip("/"), self.identity)
         return Snapshot(prefix, tuple(units), listed_at)
 
     def read(self, units: Sequence[Unit], folder: Path) -> Generator[Received, None, None]:
         """Read units; see `Archive.read`."""
-        # The key of an object is no file name: it may hold anything.
-        run, count = uuid.uuid4().hex, itertools.count()
+        name = arrivals(folder)
 
         def one(unit: Unit, stop: Stop) -> Received:
-            return self._read(unit, folder / f"{run}-{next(count)}.part", stop)
+            return self._read(unit, name(), stop)
 
         return gather(one, units, self._threads)
+
+    def peek(self, name: str) -> bytes | None:
+        """Give a small file that lies beside the objects, or None where there is none."""
+        what = f"reading s3://{self._bucket}/{self._root}{name}"
+        target = "/" + quote(self._root + name, safe="/-_.~")
+        stop, seconds = Stop(), self._policy.allowed()
+        deadline = time.monotonic() + seconds
+
+        def attempt() -> bytes | None:
+            with self._http.get(target, {}, stop=stop, deadline=deadline) as answer:
+                if answer.status == 404:
+                    return None
+                if answer.status != 200:
+                    raise self._refused(answer, what, listed=False)
+                return _whole(answer, what)
+
+        self._meter.asked()
+        return self._retry.call(attempt, what=what, stop=stop, seconds=seconds)
 
     def close(self) -> None:
         """Close the connections."""
         self._http.close()
+
+    def _is_mirror(self) -> bool:
+        """Ask once whether this bucket is a mirror: what it lacks is then not known to be empty."""
+        if self._mirror is None:
+            try:
+                self._mirror = self.peek(INDEX) is not None
+            except AccessDeniedError:  # what S3 says of a missing key to who may not list it
+                self._mirror = False
+        return self._mirror
 
     def _page(self, prefix: str, what: str, stop: Stop, token: str | None) -> Page:
         target = f"{_LIST}&prefix={quote(prefix, safe='')}"
@@ -125,6 +161,34 @@ class S3Archive:
 
         self._meter.listed()
         return self._retry.call(attempt, what=what, stop=stop, seconds=self._policy.allowed())
+
+    def store(self, name: str, body: bytes) -> None:
+        """Put an object into the bucket: believed when the server has understood the same bytes.
+
+        Raises
+        ------
+        AccessDeniedError, ArchiveError
+            It was refused, or could not be sent after all retries.
+        """
+        what = f"writing s3://{self._bucket}/{self._root}{shown(name)}"
+        target = "/" + quote(self._root + name, safe="/-_.~")
+        md5 = hashlib.md5(body, usedforsecurity=False)
+        # The server compares; what it answers is compared again.
+        headers = {"Content-MD5": base64.b64encode(md5.digest()).decode()}
+        stop, seconds = Stop(), self._policy.allowed(len(body))
+        deadline = time.monotonic() + seconds
+
+        def attempt() -> None:
+            with self._http.put(target, headers, body, stop=stop, deadline=deadline) as answer:
+                if answer.status != 200:
+                    raise self._refused(answer, what, listed=False)
+                etag = answer.headers.get("etag", "").strip('"')
+                if is_md5(etag) and etag != md5.hexdigest() and not hides_md5(answer.headers):
+                    raise TransientError("the object does not have the MD5 that was sent")
+                answer.beginning()
+
+        self._meter.asked()
+        self._retry.call(attempt, what=what, stop=stop, seconds=seconds)
 
     def _read(self, unit: Unit, path: Path, stop: Stop) -> Received:
         what = f"reading s3://{self._bucket}/{self._root}{shown(unit.key)}"
@@ -161,7 +225,7 @@ class S3Archive:
             answer.beginning(),
             what=what,
             listed=listed,
-            public=self._public,
+            public=self._is_public and self._anon,
         )
 
 

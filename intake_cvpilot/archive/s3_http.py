@@ -108,7 +108,7 @@ class Answer:
 
 
 class S3Http:
-    """Sends GET requests to one bucket; safe to use from many threads.
+    """Sends requests to one bucket; safe to use from many threads.
 
     Parameters
     ----------
@@ -164,9 +164,31 @@ class S3Http:
         TransientError, ArchiveError
             No answer came.
         """
+        with self._send("GET", target, headers, None, stop=stop, deadline=deadline) as answer:
+            yield answer
+
+    @contextmanager
+    def put(
+        self, target: str, headers: dict[str, str], body: bytes, *, stop: Stop, deadline: float
+    ) -> Iterator[Answer]:
+        """Send an object and give the answer; see `get`."""
+        with self._send("PUT", target, headers, body, stop=stop, deadline=deadline) as answer:
+            yield answer
+
+    @contextmanager
+    def _send(
+        self,
+        method: str,
+        target: str,
+        headers: dict[str, str],
+        body: bytes | None,
+        *,
+        stop: Stop,
+        deadline: float,
+    ) -> Iterator[Answer]:
         url = self.url + target
         try:
-            raw = self._http.send(self._request(url, headers)).raw
+            raw = self._http.send(self._request(method, url, headers, body)).raw
         except BotoCoreError as error:
             # These may repeat the URL of a proxy, password and all.
             telling = type(error) is HTTPClientError or isinstance(error, ProxyConnectionError)
@@ -182,14 +204,16 @@ class S3Http:
         """Close the connections."""
         self._http.close()
 
-    def _request(self, url: str, headers: dict[str, str]) -> AWSPreparedRequest:
+    def _request(
+        self, method: str, url: str, headers: dict[str, str], body: bytes | None
+    ) -> AWSPreparedRequest:
         # A body that is compressed on the way would not have the listed size.
         headers = {"Accept-Encoding": "identity", **headers}
         if self._options.requester_pays:
             headers["x-amz-request-payer"] = "requester"
         if self._session is None:
-            return AWSPreparedRequest("GET", url, headers, None, stream_output=True)
-        request = AWSRequest("GET", url, headers, stream_output=True)
+            return AWSPreparedRequest(method, url, headers, body, stream_output=True)
+        request = AWSRequest(method, url, headers, body, stream_output=True)
         S3SigV4Auth(self._frozen(), "s3", self._region).add_auth(request)
         return request.prepare()
 

@@ -21,6 +21,7 @@ _VALID = {
     "profile": "profile of the AWS configuration",
     "endpoint_url": "http(s)://host[:port] of another S3 service",
     "requester_pays": "bool",
+    "mirror_of": "URL of the archive that this one is a mirror of",
     "addressing_style": "auto, path or virtual",
     "client_kwargs": "mapping of region_name, endpoint_url, verify (a file of CA certificates)",
     "config_kwargs": "mapping of s3 -> addressing_style",
@@ -56,6 +57,8 @@ class S3Options:
     """Whether the caller agrees to pay for the requests."""
     style: str = "auto"
     """Where the bucket's name stands: ``path``, ``virtual`` (host), or ``auto``."""
+    mirror_of: str | None = None
+    """URL of the archive whose mirror this one is; None for an archive of its own."""
     verify: str | None = None
     """A file of CA certificates to trust, beside none of the usual ones."""
 
@@ -108,6 +111,7 @@ class S3Options:
             endpoint=normal_endpoint(_text(given, "endpoint_url") or _text(client, "endpoint_url")),
             requester_pays=requester_pays,
             style=style,
+            mirror_of=_text(given, "mirror_of"),
             verify=_certificates(client.get("verify", True)),
         )
 

@@ -33,7 +33,7 @@ class Throttle:
         Requests that may go out at once after a rest.
     width : int
         Most requests under way at a time.  It is halved when the archive asks to slow down and
-        grows by one for each round of good answers.
+        grows by one for each round of good answers; the rate falls and recovers with it.
     """
 
     def __init__(self, rate: float | None = 10.0, *, burst: int = 10, width: int = 8) -> None:
@@ -108,9 +108,10 @@ class Throttle:
             return 0.0
         with self._changed:
             now = time.monotonic()
-            self._tokens = min(self._burst, self._tokens + (now - self._filled) * self._rate)
+            rate = self._rate * self._width / self._most
+            self._tokens = min(self._burst, self._tokens + (now - self._filled) * rate)
             self._filled = now
             if self._tokens >= 1:
                 self._tokens -= 1
                 return 0.0
-            return (1 - self._tokens) / self._rate
+            return (1 - self._tokens) / rate

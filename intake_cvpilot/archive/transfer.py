@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from intake_cvpilot.archive.meter import Meter
     from intake_cvpilot.archive.s3_http import Answer
 
-__all__ = ["Transfer", "is_md5"]
+__all__ = ["Transfer", "hides_md5", "is_md5"]
 
 _MD5 = re.compile(r"[0-9a-f]{32}")
 _RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})")
@@ -134,7 +134,8 @@ class Transfer:
                 raise TransientError(f"the body is longer than the {size} bytes listed")
         if self._arrived < size:
             raise TransientError(f"the body ended after {self._arrived} of {size} bytes")
-        if _has_md5(self._unit.etag, answer.headers) and self._hash.hexdigest() != self._unit.etag:
+        checked = is_md5(self._unit.etag) and not hides_md5(answer.headers)
+        if checked and self._hash.hexdigest() != self._unit.etag:
             self.restart()
             raise TransientError("the content does not have the MD5 that its ETag says")
 
@@ -155,10 +156,9 @@ class Transfer:
         return Received(self._unit, path, self._hash.hexdigest())
 
 
-def _has_md5(etag: str | None, headers: Mapping[str, str]) -> bool:
-    """Say whether the ETag is an MD5: with a customer's or KMS key it only looks like one."""
+def hides_md5(headers: Mapping[str, str]) -> bool:
+    """Say whether the ETag only looks like an MD5, as under a customer's or KMS key."""
     return (
-        is_md5(etag)
-        and "kms" not in headers.get("x-amz-server-side-encryption", "")
-        and "x-amz-server-side-encryption-customer-algorithm" not in headers
+        "kms" in headers.get("x-amz-server-side-encryption", "")
+        or "x-amz-server-side-encryption-customer-algorithm" in headers
     )

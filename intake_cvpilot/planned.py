@@ -1,0 +1,106 @@
+"""What a fetch would do, as plain values."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from intake_cvpilot.report import State
+
+__all__ = ["PartitionPlan", "Plan"]
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionPlan:
+    """What a fetch would do for one partition."""
+
+    key: str
+    """The partition, e.g. ``wydot/BSM/2019/02/06``."""
+    state: State
+    """What the cache has of it."""
+    objects: int | None = None
+    """Objects that a fetch would read; None when it was not listed."""
+    bytes: int | None = None
+    """Raw bytes that a fetch would read; None when it was not listed."""
+    rows: int | None = None
+    """Rows in the cache; None when nothing is cached."""
+    error: str | None = None
+    """Why it could not be listed, else None."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a fetch of a request would do; nothing was read, nothing was stored."""
+
+    source: str
+    """The source asked for."""
+    message_type: str
+    """The message type asked for."""
+    start: str
+    """First instant, ISO 8601 in UTC."""
+    end: str
+    """First instant after the range, ISO 8601 in UTC."""
+    archive: str
+    """Identity of the archive."""
+    cache: str
+    """Folder of the cache."""
+    partitions: tuple[PartitionPlan, ...]
+    """One for each partition whose window meets the range, in order."""
+    seconds: float | None = None
+    """Time that the requests take at the set rate at least; None without a limit."""
+    parquet_bytes: int | None = None
+    """Bytes of Parquet to expect, as cached neighbours took; None when there are none."""
+    disk_bytes: int = 0
+    """Room to have: the largest partition's raw bytes, which lie there until it is committed, and
+    the Parquet (taken for as large as the raw bytes where nothing tells)."""
+    free_bytes: int | None = None
+    """Bytes free on the cache's disk."""
+
+    @property
+    def objects(self) -> int:
+        """Objects to read, as far as listed."""
+        return sum(p.objects or 0 for p in self.partitions)
+
+    @property
+    def bytes(self) -> int:
+        """Raw bytes to read, as far as listed."""
+        return sum(p.bytes or 0 for p in self.partitions)
+
+    @property
+    def fits(self) -> bool:
+        """Whether the disk can hold it."""
+        return self.free_bytes is None or self.disk_bytes <= self.free_bytes
+
+    @property
+    def states(self) -> Mapping[str, int]:
+        """Partitions by state."""
+        return dict(Counter(p.state for p in self.partitions))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give plain values, ready for JSON."""
+        return {
+            **asdict(self),
+            "objects": self.objects,
+            "bytes": self.bytes,
+            "fits": self.fits,
+            "states": self.states,
+        }
+
+    def __str__(self) -> str:
+        states = ", ".join(f"{n} {state}" for state, n in self.states.items()) or "none"
+        text = (
+            f"{self.source} {self.message_type} {self.start} to {self.end}: "
+            f"{len(self.partitions)} partitions ({states}); "
+            f"to read: {self.objects:,} objects, {self.bytes:,} bytes"
+        )
+        if self.seconds is not None:
+            text += f", at least {self.seconds:,.0f} s at the set rate"
+        if self.bytes:
+            if self.parquet_bytes is not None:
+                text += f", about {self.parquet_bytes:,} bytes of Parquet"
+            text += f"; disk: at most {self.disk_bytes:,} bytes, {self.free_bytes or 0:,} free"
+            text += "" if self.fits else ": MAY NOT FIT"
+        return text
