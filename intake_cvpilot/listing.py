@@ -12,6 +12,7 @@ from intake_cvpilot.account import blocks_of, contents
 from intake_cvpilot.archive import open_archive
 from intake_cvpilot.assemble import block_id
 from intake_cvpilot.bars import showing
+from intake_cvpilot.cache.layout import split_folder
 from intake_cvpilot.errors import (
     AccessDeniedError,
     ArchiveError,
@@ -148,6 +149,7 @@ def closing_archive(job: Job) -> Iterator[Archive]:
         rate=job.settings.rate,
         offline=job.settings.offline,
         policy=job.policy,
+        scratch=split_folder(job.layout.root),
     )
     try:
         yield archive

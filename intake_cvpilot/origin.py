@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from intake_cvpilot.archive import open_archive
+from intake_cvpilot.cache.layout import split_folder
 from intake_cvpilot.decode import frames_of
 from intake_cvpilot.decode.redact import redact_bytes
 from intake_cvpilot.errors import ArchiveError, ChangedError, InvalidRequestError
@@ -117,7 +118,12 @@ def read_raw(
     """
     if settings.offline:
         return None, None, "offline: the raw line is left out"
-    opened = open_archive(settings.archive, storage_options=settings.reach, rate=settings.rate)
+    opened = open_archive(
+        settings.archive,
+        storage_options=settings.reach,
+        rate=settings.rate,
+        scratch=split_folder(settings.cache_dir),
+    )
     try:
         with (
             closing(opened) as archive,

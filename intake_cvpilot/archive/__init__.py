@@ -15,6 +15,7 @@ from intake_cvpilot.errors import InvalidRequestError
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
+    from pathlib import Path
 
     from intake_cvpilot.archive.base import Archive
     from intake_cvpilot.archive.mirror import Copy
@@ -33,14 +34,15 @@ def open_archive(
     threads: int = 8,
     offline: bool = False,
     policy: Policy | None = None,
+    scratch: Path | None = None,
 ) -> Archive:
     """Open an archive; nothing is asked of it yet.
 
     Parameters
     ----------
     url : str or path
-        ``s3://bucket`` or ``s3://bucket/path``, a folder, ``socrata://host`` (a data portal), or a
-        URL (or a chain) of fsspec.
+        ``s3://bucket`` or ``s3://bucket/path``, a folder, ``socrata://host`` (a data portal), a
+        ``.csv`` file (a whole table of it), or a URL (or a chain) of fsspec.
     storage_options : mapping, optional
         For S3: anon, key, secret, token, profile, endpoint_url, requester_pays, mirror_of,
         addressing_style, client_kwargs, config_kwargs, as in s3fs, but with `anon` True unless
@@ -55,6 +57,9 @@ def open_archive(
         Give an archive that raises OfflineError for every question and opens no socket.
     policy : Policy, optional
         Bounds of retries and waits.
+    scratch : Path, optional
+        Folder in which a whole-table CSV of the data portal is split into days; a temporary
+        folder of the machine by default.
 
     Returns
     -------
@@ -92,6 +97,14 @@ def open_archive(
 
         folder = FolderArchive(address, threads=threads)
         return _mirror(folder, of, address) if of else folder
+    if address.kind == "rows":
+        from pathlib import Path
+        from tempfile import gettempdir
+
+        from intake_cvpilot.archive.rows_csv import RowsArchive
+
+        place = scratch or Path(gettempdir()) / "intake-cvpilot-split"
+        return RowsArchive(address, scratch=place, threads=threads)
     if address.kind == "socrata":
         from intake_cvpilot.archive.socrata import SocrataArchive
 

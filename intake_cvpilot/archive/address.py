@@ -31,8 +31,9 @@ _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]")
 class Address:
     """Where an archive is."""
 
-    kind: Literal["s3", "folder", "filesystem", "socrata"]
-    """What reads it: the S3 client, the local disk, fsspec, or the data portal's."""
+    kind: Literal["s3", "folder", "filesystem", "socrata", "rows"]
+    """What reads it: the S3 client, the local disk, fsspec, the data portal's, or the splitter of
+    a whole-table CSV."""
     place: str
     """The bucket, the absolute folder, the portal's URL, or the URL for fsspec (which may hold
     credentials)."""
@@ -49,7 +50,7 @@ class Address:
     def is_local(self) -> bool:
         """Whether it is this computer that answers, so that nobody's patience is used up."""
         scheme, mark, _ = self.place.rpartition("::")[2].partition("://")
-        return self.kind == "folder" or not mark or scheme in ("file", "local", "memory")
+        return self.kind in ("folder", "rows") or not mark or scheme in ("file", "local", "memory")
 
     def __repr__(self) -> str:
         return f"Address({self.identity!r})"
@@ -139,7 +140,8 @@ def _folder(text: str, options: Mapping[str, Any] | None) -> Address:
     if options:
         raise InvalidRequestError("storage_options are for remote archives; this one is a folder")
     path = Path(text).expanduser().resolve()
-    return Address("folder", str(path), "", path.as_uri())
+    kind: Literal["folder", "rows"] = "rows" if path.suffix.lower() == ".csv" else "folder"
+    return Address(kind, str(path), "", path.as_uri())
 
 
 def _filesystem(text: str, options: Mapping[str, Any] | None) -> Address:

@@ -8,6 +8,7 @@
     <root>/.staging/<tree>/<key>/                    fetches under way
     <root>/.locks/<tree>/<key>.lock, <key>.holder    never in a partition, which may be removed
     <root>/.used/<tree>/<key>                        its mtime is the last use
+    <root>/.split/                                   whole-table CSVs of the data portal, by day
     <root>/.verified/<tree>/<key>                    that it was found good, and how deep
 
 A key never becomes a path before its form was checked, and nothing here makes a folder unless the
@@ -39,6 +40,7 @@ __all__ = [
     "prepare",
     "repair_command",
     "require_mark",
+    "split_folder",
 ]
 
 #: Identity of the archive whose partitions lie in ``v1``.
@@ -47,7 +49,7 @@ PUBLIC = "s3://usdot-its-cvpilot-publicdata"
 #: Name of the file that commits a partition.
 MANIFEST = "manifest.json"
 
-_OURS = (".staging", ".locks", ".used", ".verified", "v1")
+_OURS = (".staging", ".locks", ".used", ".split", ".verified", "v1")
 
 #: Version of the folder structure, in ``cache.json``.
 LAYOUT = 1
@@ -149,6 +151,11 @@ def check_key(key: str) -> str:
             f"{key!r} is not a partition key; one looks like wydot/BSM/2019/02/06"
         )
     return key
+
+
+def split_folder(root: Path) -> Path:
+    """Give the folder in which whole-table CSVs of the data portal are split into days."""
+    return root / ".split"
 
 
 def repair_command(key: str, words: Sequence[str] = ()) -> str:
