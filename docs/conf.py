@@ -15,7 +15,7 @@ author = "intake-cvpilot maintainers"
 copyright = "intake-cvpilot maintainers, Apache-2.0"
 release = version = installed("intake-cvpilot")
 
-extensions = ["myst_nb", "sphinx.ext.autodoc", "numpydoc", "table_pages"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "numpydoc", "portal_page", "table_pages"]
 exclude_patterns = ["_build", "_ext", "jupyter_execute"]
 nitpicky = False
 

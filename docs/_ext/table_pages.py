@@ -76,7 +76,8 @@ def _entries(name: str) -> Iterator[tuple[str, Any, Any]]:
     pairs = decode.decoded()
     for source in sources().values():
         for kind in source.types.values():
-            is_read = (ALIASES.get(source.name, source.name), kind.name) in pairs
+            read_as = ALIASES.get(source.name, source.records_of)
+            is_read = (read_as, kind.name) in pairs
             if is_read and name in kind.catalog:
                 yield kind.catalog[name], source, kind
 

@@ -15,7 +15,6 @@ from intake_cvpilot.errors import InvalidRequestError
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
-    from pathlib import Path
 
     from intake_cvpilot.archive.base import Archive
     from intake_cvpilot.archive.mirror import Copy
@@ -98,7 +97,6 @@ def open_archive(
         folder = FolderArchive(address, threads=threads)
         return _mirror(folder, of, address) if of else folder
     if address.kind == "rows":
-        from pathlib import Path
         from tempfile import gettempdir
 
         from intake_cvpilot.archive.rows_csv import RowsArchive

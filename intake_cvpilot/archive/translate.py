@@ -38,7 +38,9 @@ _WAYS_OUT = (
 )
 _PUBLIC_REFUSES = (
     "the public bucket has been refusing some users since 2025; this is not a sign that the data "
-    "is gone. " + _WAYS_OUT
+    "is gone. The data portal has the same messages, flattened and with fewer columns: ask for the "
+    "source wydot_portal, thea_portal or nycdot_portal, which needs no account (see docs/portal.md "
+    "for what it lacks). " + _WAYS_OUT
 )
 _CREDENTIALS = {
     "ExpiredToken": "the session token has expired; get a new one",

@@ -125,9 +125,9 @@ def _archive(settings: Settings, source: str | None) -> tuple[Tried, bool]:
     owner = known_source(source) if source else next(iter(sources().values()))
     prefix = f"{owner.name}/{next(iter(owner.types))}/2021/04/01/"
     try:
-        found = open_archive(
-            settings.archive, storage_options=settings.storage_options, rate=settings.rate
-        )
+        if settings.archive.endswith(".csv"):
+            return Tried("archive", "note", f"{named} is split into days when it is read"), False
+        found = open_archive(settings.archive, storage_options=settings.reach, rate=settings.rate)
         try:
             listed = found.snapshot(prefix)
         finally:
