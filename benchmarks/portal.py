@@ -32,7 +32,8 @@ print(duckdb.sql(f"SELECT count(*), max(COLUMNS(*)) FROM {table}").fetchall()[0]
 COUNT: Final = """
 import sys
 import duckdb
-print(duckdb.sql(f"SELECT count(*) FROM read_csv('{sys.argv[1]}', all_varchar=true)").fetchall()[0][0])
+table = f"read_csv('{sys.argv[1]}', all_varchar=true)"
+print(duckdb.sql(f"SELECT count(*) FROM {table}").fetchall()[0][0])
 """
 _BEGIN: Final = datetime(2021, 4, 1)  # noqa: DTZ001 - the export's times name no zone
 _DAYS: Final = 30
