@@ -67,8 +67,9 @@ class Run:
         while len(self.seen) < inputs:
             number = self.rng.choices(TOGETHER, (2, 4, 10, 84))[0]
             calm = self.rng.random() < CALM
+            few = self.rng.choices(seeds, k=2)
             made = [
-                nudged(self.rng.choice(seeds), self.rng)
+                nudged(self.rng.choice(few), self.rng)
                 if calm and self.rng.random() < ORDINARY
                 else altered(self.rng.choice(parents), self.rng, seeds)
                 for _ in range(min(number, inputs - len(self.seen) + 100))
