@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +22,7 @@ from intake_cvpilot.account import (
     totals,
     write_objects,
 )
-from intake_cvpilot.building import Building
+from intake_cvpilot.building import Before, Building, Nothing
 from intake_cvpilot.cache import locks, staging
 from intake_cvpilot.cache.abandoned import abandoned
 from intake_cvpilot.cache.checksums import is_whole, open_plain
@@ -71,6 +71,7 @@ class Assembly:
         archive: Archive,
         crew: Workers,
         progress: Progress,
+        before: Before | None = None,
     ) -> None:
         self.job = job
         self.partition = partition
@@ -78,12 +79,26 @@ class Assembly:
         self.archive = archive
         self.crew = crew
         self.progress = progress
+        self.before = before or Nothing()
+        self.building: Building | None = None
         self.layout = job.layout
         self.key = partition.key
         self.again = 0  # bytes that a killed run had begun to fetch
 
     def run(self, snapshot: Snapshot) -> Manifest:
+        """Commit a snapshot at once; see `steps`."""
+        steps = self.steps(snapshot)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as done:
+                committed: Manifest = done.value
+                return committed
+
+    def steps(self, snapshot: Snapshot) -> Generator[None, None, Manifest]:
         """Commit a snapshot, unless another process has committed it or a later one.
+
+        Yields when everything is read and blocks may still be being built.
 
         Raises
         ------
@@ -102,7 +117,7 @@ class Assembly:
         ):
             for _ in range(MOST_LISTINGS):
                 try:
-                    return self.commit(snapshot)
+                    return (yield from self.commit(snapshot))
                 except ChangedError as error:
                     change = error
                     snapshot = self.relisted(snapshot)
@@ -132,10 +147,11 @@ class Assembly:
 
     def tell_wait(self, holder: locks.Holder | None) -> None:
         """Say whom the caller is waiting for."""
+        self.before.finish()  # it must not wait with us, nor anybody for it
         text = f"{self.key} is being fetched by {holder or 'another process'}: waiting"
         self.progress(Event("wait", self.key, message=text))
 
-    def commit(self, snapshot: Snapshot) -> Manifest:
+    def commit(self, snapshot: Snapshot) -> Generator[None, None, Manifest]:
         """Build what the snapshot has anew and commit the partition; the lock is held."""
         current = self.current()
         if current is not None and self.same_tables(current):
@@ -162,7 +178,10 @@ class Assembly:
         kept = self.kept(current, plan)
         todo = {name: block for name, block in plan.items() if name not in kept}
         self.again += abandoned(self.layout, self.key)
-        built = Building(self.job, self.partition, self.archive, self.crew, self.progress).run(todo)
+        self.building = Building(
+            self.job, self.partition, self.archive, self.crew, self.progress, self.before
+        )
+        built = yield from self.building.steps(todo)
         manifest, staged = self.manifest(snapshot, plan, kept, built, current)
         commit(self.layout, manifest, staged)
         staging.clear(self.layout, self.key)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from concurrent.futures import BrokenExecutor, Future, wait
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
@@ -22,7 +22,29 @@ if TYPE_CHECKING:
     from intake_cvpilot.partition import Block, Partition
     from intake_cvpilot.workers import Workers
 
-__all__ = ["Building"]
+__all__ = ["Before", "Building", "Nothing"]
+
+
+class Before(Protocol):
+    """The partition before this one, whose reading is done and which may still be built."""
+
+    def finish(self) -> None:
+        """Wait for its builds and commit it."""
+        ...
+
+    def commit_if_built(self) -> None:
+        """Commit it if nothing has to be waited for."""
+        ...
+
+
+class Nothing:
+    """No partition before."""
+
+    def finish(self) -> None:
+        """Do nothing."""
+
+    def commit_if_built(self) -> None:
+        """Do nothing."""
 
 
 class Building:
@@ -35,20 +57,27 @@ class Building:
         archive: Archive,
         crew: Workers,
         progress: Progress,
+        before: Before,
     ) -> None:
         self.job = job
         self.partition = partition
         self.archive = archive
         self.crew = crew
         self.progress = progress
+        self.before = before
         self.layout = job.layout
         self.key = partition.key
         self.places: dict[Unit, Path] = {}
         self.futures: dict[str, Future[BlockResult]] = {}
         self.results: dict[str, BlockResult] = {}
 
-    def run(self, todo: Mapping[str, Block]) -> dict[str, BlockResult]:
-        """Give the result of each block, by its id.
+    @property
+    def is_built(self) -> bool:
+        """Whether nothing has to be waited for."""
+        return all(future.done() for future in self.futures.values())
+
+    def steps(self, todo: Mapping[str, Block]) -> Generator[None, None, dict[str, BlockResult]]:
+        """Give the result of each block, by its id; yields once, when everything is read.
 
         Raises
         ------
@@ -59,6 +88,7 @@ class Building:
         """
         try:
             self.receive(todo, self.begin(todo))
+            yield
             for name in list(self.futures):
                 self.collect(todo, name)
         finally:
@@ -100,6 +130,7 @@ class Building:
                     self.submit(name, todo[name])
                 for ready in [n for n, future in self.futures.items() if future.done()]:
                     self.collect(todo, ready)
+                self.before.commit_if_built()
 
     def submit(self, name: str, block: Block) -> None:
         """Hand a block whose units are all there to the workers."""

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Unpack
 from intake_cvpilot.account import contents, quality, unknown_versions
 from intake_cvpilot.account import listing as listing_of
 from intake_cvpilot.archive.base import Archive, Traffic
-from intake_cvpilot.assemble import Assembly
 from intake_cvpilot.bars import showing
 from intake_cvpilot.cache.commit import superseded
 from intake_cvpilot.cache.staging import sweep
@@ -21,16 +20,15 @@ from intake_cvpilot.cache.usage import touch_all
 from intake_cvpilot.collector import held_back
 from intake_cvpilot.decode import shapes_for
 from intake_cvpilot.errors import (
-    CVPilotError,
     OfflineError,
     PartitionsFailedError,
-    SpaceError,
 )
 from intake_cvpilot.job import Job, View, look, needs_archive, prepare
 from intake_cvpilot.listing import Listing, closing_archive, guard, list_partitions, named, unread
 from intake_cvpilot.options import Options, with_options
 from intake_cvpilot.partition import partitions
 from intake_cvpilot.progress import Event, Progress
+from intake_cvpilot.relay import Relay
 from intake_cvpilot.report import Action, PartitionReport, Report
 from intake_cvpilot.warn import warn
 from intake_cvpilot.workers import workers
@@ -198,24 +196,11 @@ def work(
     """Bring the listed partitions into the cache; give the bytes that a killed run had begun."""
     todo = [view for view in needed if view.partition.key in listing.snapshots]
     size = sum(unread(job, view, listing.snapshots[view.partition.key])[1] for view in todo)
-    again = 0
     progress(Event("plan", "", done=len(todo), total=size))
     with workers(job.settings.jobs, size) as crew:
-        for view in todo:
-            key = view.partition.key
-            assembly = Assembly(job, view.partition, view.manifest, archive, crew, progress)
-            try:
-                fetched[key] = assembly.run(listing.snapshots[key])
-            except SpaceError:
-                raise  # no other partition will fit either
-            except CVPilotError as error:
-                failures[key] = error
-                progress(Event("fail", key, message=str(error)))
-            else:
-                progress(Event("commit", key))
-            finally:
-                again += assembly.again
-    return again
+        relay = Relay(job, archive, crew, progress, fetched, failures)
+        relay.bring((view, listing.snapshots[view.partition.key]) for view in todo)
+    return relay.again
 
 
 def became(

@@ -10,6 +10,8 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -23,13 +25,17 @@ import pytest
 
 import intake_cvpilot as cv
 from intake_cvpilot.assemble import Assembly
+from intake_cvpilot.build import build_block
 from intake_cvpilot.cache.commit import commit
+from intake_cvpilot.cache.locks import hold
 from intake_cvpilot.cache.manifest import load
+from intake_cvpilot.errors import LockTimeoutError
 from intake_cvpilot.fetch import run
 from intake_cvpilot.job import look, prepare
 from intake_cvpilot.listing import closing_archive
 from intake_cvpilot.partition import partitions
 from intake_cvpilot.progress import silent
+from intake_cvpilot.relay import Relay
 from intake_cvpilot.synthetic import write_archive
 from intake_cvpilot.workers import Pool
 
@@ -366,6 +372,57 @@ def test_a_killed_worker_fails_its_partition_and_the_next_call_goes_on(own):
         Assembly(job, first, None, archive, crew, silent).run(snapshot)
         Assembly(job, second, None, archive, crew, silent).run(archive.snapshot(second.prefix))
     assert cv.plan("wydot", "bsm", "2021-04-01", "2021-04-02", **own).states == {"current": 2}
+
+
+class Held:
+    """Builds blocks in a thread of its own, but none before it is told to."""
+
+    def __init__(self) -> None:
+        self.told = threading.Event()
+        self.in_time = True
+        self.threads = ThreadPoolExecutor(1)
+
+    def submit(self, task):
+        return self.threads.submit(self.build, task)
+
+    def build(self, task):
+        self.in_time &= self.told.wait(30)
+        return build_block(task)
+
+
+def relayed(job, crew, progress=silent):
+    fetched, failures = {}, {}
+    views = [look(job, p, datetime.now(UTC)) for p in partitions(job.request)]
+    with closing_archive(job) as archive:
+        listed = [(view, archive.snapshot(view.partition.prefix)) for view in views]
+        Relay(job, archive, crew, progress, fetched, failures).bring(listed)
+    return fetched, failures
+
+
+def test_the_next_partition_is_read_while_the_last_is_built(own):
+    crew, events = Held(), []
+
+    def watch(event):
+        events.append((event.kind, event.partition))
+        if event.kind == "read" and event.partition.endswith("/02"):
+            crew.told.set()
+
+    fetched, failures = relayed(small_blocks(**own), crew, watch)
+    assert crew.in_time, "nothing of the second day was read before the first was built"
+    assert (list(fetched), failures) == (["wydot/BSM/2021/04/01", "wydot/BSM/2021/04/02"], {})
+    assert events.index(("commit", "wydot/BSM/2021/04/01")) > 0
+
+
+def test_a_partition_that_waits_for_a_lock_lets_go_of_the_one_before(own):
+    job = small_blocks(lock_timeout=0.5, **own)
+    crew = Held()
+    crew.told.set()
+    with hold(job.layout, "wydot/BSM/2021/04/02"):
+        fetched, failures = relayed(job, crew)
+        assert list(fetched) == ["wydot/BSM/2021/04/01"]
+        assert [type(cause) for cause in failures.values()] == [LockTimeoutError]
+    with hold(job.layout, "wydot/BSM/2021/04/01", timeout=0):
+        pass
 
 
 def test_a_day_that_changes_while_a_pool_builds_it_is_built_right(own, tmp_path):
