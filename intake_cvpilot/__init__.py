@@ -32,9 +32,12 @@ if TYPE_CHECKING:
     )
     from intake_cvpilot.fetch import fetch
     from intake_cvpilot.frames import (
+        Export,
+        export,
         open_arrow,
         open_dask,
         open_duckdb,
+        open_geopandas,
         open_pandas,
         open_polars,
         open_raw,
@@ -63,6 +66,7 @@ __all__ = [
     "Checkup",
     "DamagedError",
     "DecodeError",
+    "Export",
     "InvalidRequestError",
     "LockTimeoutError",
     "MirrorReport",
@@ -83,6 +87,7 @@ __all__ = [
     "clear",
     "doctor",
     "evict",
+    "export",
     "fetch",
     "mirror",
     "objects",
@@ -90,6 +95,7 @@ __all__ = [
     "open_catalog",
     "open_dask",
     "open_duckdb",
+    "open_geopandas",
     "open_pandas",
     "open_polars",
     "open_raw",
@@ -102,6 +108,7 @@ __all__ = [
 ]
 
 _MODULES = {
+    "Export": "frames",
     "Checkup": "maintain.checkup",
     "MirrorReport": "mirror",
     "Plan": "planned",
@@ -114,6 +121,7 @@ _MODULES = {
     "clear": "maintain.clearing",
     "doctor": "maintain.checkup",
     "evict": "maintain.clearing",
+    "export": "frames",
     "fetch": "fetch",
     "mirror": "mirror",
     "objects": "lineage",
@@ -121,6 +129,7 @@ _MODULES = {
     "open_catalog": "catalog",
     "open_dask": "frames",
     "open_duckdb": "frames",
+    "open_geopandas": "frames",
     "open_pandas": "frames",
     "open_polars": "frames",
     "open_raw": "frames",

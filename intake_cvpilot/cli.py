@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from intake_cvpilot import cli_cache, cli_look, cli_mirror, errors
+from intake_cvpilot import cli_cache, cli_export, cli_look, cli_mirror, errors
 from intake_cvpilot.cli_options import (
     cache_options,
     fetched,
@@ -215,6 +215,7 @@ def demo(folder: Path | None) -> None:
 cli.add_command(cli_mirror.mirror)
 for looking in (cli_look.quality, cli_look.objects, cli_look.trace, cli_look.columns):
     cli.add_command(looking)
+cli.add_command(cli_export.export)
 
 for keeping in (cli_cache.verify, cli_cache.evict, cli_cache.clear, cli_cache.doctor):
     cli.add_command(keeping)

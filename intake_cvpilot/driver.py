@@ -13,6 +13,7 @@ from intake.source.base import DataSource, Schema
 from intake_cvpilot.asked import Asked, ask
 from intake_cvpilot.errors import PartitionsFailedError
 from intake_cvpilot.options import DaskOptions, with_options
+from intake_cvpilot.reader import Engines
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,7 +56,7 @@ def open_cvpilot(
     return {"source": source, "message_type": message_type, "start": start, "end": end, **options}
 
 
-class CVPilotSource(DataSource):  # type: ignore[misc]  # intake has no types
+class CVPilotSource(Engines, DataSource):  # type: ignore[misc]  # intake has no types
     """Messages of a source in a range, as a table.
 
     Making a source fetches nothing. A complete range is validated at once, one that lacks a bound

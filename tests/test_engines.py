@@ -218,3 +218,12 @@ def test_conditions_are_those_of_arrow(some, op, one):
     assert frame["line"].to_list() == expected
     relation = duckdb.from_arrow(data).filter(render(wanted, frames_duckdb.dialect()))
     assert sorted(relation.fetchall(), key=repr) == sorted([(v,) for v in expected], key=repr)
+
+
+def test_a_source_hands_over_to_every_engine(where, spark):
+    source = cv.open_catalog().wydot_bsm(start=DAYS[2], end=DAYS[3], **where)
+    rows_ = len(source.read())
+    assert source.to_polars().collect().height == rows_
+    assert source.to_duckdb().aggregate("count(*)").fetchall() == [(rows_,)]
+    assert source.to_spark(spark).count() == rows_
+    assert source.report is not None

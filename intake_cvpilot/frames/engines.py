@@ -10,10 +10,18 @@ from intake_cvpilot.options import FrameOptions, with_options
 
 if TYPE_CHECKING:
     import duckdb
+    import geopandas as gpd
     import polars as pl
     from pyspark.sql import DataFrame, SparkSession
 
-__all__ = ["DuckDBOptions", "SparkOptions", "open_duckdb", "open_polars", "open_spark"]
+__all__ = [
+    "DuckDBOptions",
+    "SparkOptions",
+    "open_duckdb",
+    "open_geopandas",
+    "open_polars",
+    "open_spark",
+]
 
 
 class DuckDBOptions(FrameOptions, total=False):
@@ -151,3 +159,44 @@ def open_spark(
 
     found = opened(source, message_type, start, end, options)
     return to_spark(found.pieces, found.selection, options.get("session"))
+
+
+@with_options(FrameOptions)
+def open_geopandas(
+    source: str, message_type: str, start: Any, end: Any, **options: Unpack[FrameOptions]
+) -> gpd.GeoDataFrame:
+    """Read a range into a GeoPandas frame; what is missing is fetched first.
+
+    Needs the extra ``geo``.
+
+    Parameters
+    ----------
+    source, message_type : str
+        As for `open_dask`; the table is one with positions on earth: messages or frames.
+    start, end : str, datetime.date, datetime.datetime or numpy.datetime64
+        As for `open_dask`: dates are whole days, else half-open; naive values in ``timezone``.
+    **options
+        See `FrameOptions` and `intake_cvpilot.options.Options`.
+
+    Returns
+    -------
+    geopandas.GeoDataFrame
+        The rows of `open_pandas` and ``geometry`` in EPSG:4326: the position of a message, or the
+        line of a traveler information's path; None where it is not known.
+
+    Raises
+    ------
+    MissingExtraError
+        GeoPandas is not installed.
+    InvalidRequestError, PartitionsFailedError, ArchiveError, CacheError
+        As for `open_dask`.
+
+    Examples
+    --------
+    >>> open_geopandas("wydot", "BSM", "2021-04-01", "2021-04-01").plot()  # doctest: +SKIP
+    """
+    need("geopandas", "geo")
+    from intake_cvpilot.frames.geo import to_geopandas
+
+    found = opened(source, message_type, start, end, options)
+    return to_geopandas(found.pieces, found.selection)

@@ -1,0 +1,181 @@
+"""Ranges as files for those who have other tools: one file, or one a day."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Unpack
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from intake_cvpilot.cache.manifest import instant_text
+from intake_cvpilot.errors import InvalidRequestError
+from intake_cvpilot.frames.choose import TIME
+from intake_cvpilot.frames.formats import SUFFIXES, write
+from intake_cvpilot.frames.geo import GEOMETRY, geo_metadata, kind_of, with_wkb
+from intake_cvpilot.frames.naming import schema_of, streamed
+from intake_cvpilot.frames.open import opened
+from intake_cvpilot.options import FrameOptions, with_options
+
+if TYPE_CHECKING:
+    from intake_cvpilot.frames.select import Piece, Selection
+
+__all__ = ["Export", "ExportOptions", "Exported", "export"]
+
+
+class ExportOptions(FrameOptions, total=False):
+    """Keyword arguments of `export`."""
+
+    form: Literal["parquet", "csv", "ndjson", "geoparquet"]
+    """What to write; Parquet by default."""
+    split: Literal["none", "day"]
+    """One file (default), or one a UTC day in a folder."""
+    overwrite: bool
+    """Whether files that are there are replaced (default False)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """One file that was written."""
+
+    path: str
+    """Where it is."""
+    rows: int
+    """How many rows it has."""
+    bytes: int
+    """Its size."""
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """What an export wrote."""
+
+    files: tuple[Exported, ...]
+    """The files, in order of time."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give it as plain values."""
+        return {"files": [asdict(file) for file in self.files]}
+
+    def __str__(self) -> str:
+        return "\n".join(f"{f.path}  {f.rows:,} rows, {f.bytes:,} bytes" for f in self.files)
+
+
+@with_options(ExportOptions)
+def export(
+    source: str,
+    message_type: str,
+    start: Any,
+    end: Any,
+    output: str | Path,
+    **options: Unpack[ExportOptions],
+) -> Export:
+    """Write a range to files; what is missing is fetched first.
+
+    Rows are read and written part by part, so memory is bounded by the largest part.  A file gets
+    its name when it is whole and on the disk: an export that fails or is killed leaves none.
+
+    Parameters
+    ----------
+    source, message_type : str
+        As for `open_dask`.
+    start, end : str, datetime.date, datetime.datetime or numpy.datetime64
+        As for `open_dask`: dates are whole days, else half-open; naive values in ``timezone``.
+    output : str or Path
+        The file; with ``split="day"`` the folder, which is made.
+    **options
+        See `ExportOptions`, `FrameOptions` and `intake_cvpilot.options.Options`.
+
+    Returns
+    -------
+    Export
+        The files with their rows and sizes.  In CSV and NDJSON instants are ISO 8601 in UTC with
+        microseconds; in CSV nested values are JSON text, and null is empty.
+
+    Raises
+    ------
+    InvalidRequestError
+        The request, or a file that is there already; before any I/O.
+    PartitionsFailedError, ArchiveError, CacheError
+        As for `open_dask`.
+
+    Examples
+    --------
+    >>> export("wydot", "BSM", "2021-04-01", "2021-04-01", "day.csv", form="csv")  # doctest: +SKIP
+    """
+    form, split = options.pop("form", "parquet"), options.pop("split", "none")
+    overwrite = options.pop("overwrite", False)
+    if form not in SUFFIXES:
+        raise InvalidRequestError(f"form is one of {', '.join(SUFFIXES)}, not {form!r}")
+    if split not in ("none", "day"):
+        raise InvalidRequestError(f"split is 'none' or 'day', not {split!r}")
+    target = Path(output)
+    if split == "none" and target.exists() and not overwrite:
+        raise InvalidRequestError(f"{target} is there already: give another name, or overwrite it")
+    found = opened(source, message_type, start, end, options)
+    wanted: list[tuple[Path, Selection, Sequence[Piece]]]
+    wanted = [(target, found.selection, found.pieces)]
+    if split == "day":
+        wanted = list(_days(target, f"{source}-{message_type}".lower(), found, SUFFIXES[form]))
+    for path, _, _ in wanted:
+        if path.exists() and not overwrite:
+            raise InvalidRequestError(f"{path} is there already: overwrite it, or move it away")
+    return Export(tuple(_write(path, form, pieces, chosen) for path, chosen, pieces in wanted))
+
+
+def _days(
+    folder: Path, stem: str, found: Any, suffix: str
+) -> Iterator[tuple[Path, Selection, Sequence[Piece]]]:
+    chosen: Selection = found.selection
+    if chosen.start is None or chosen.end is None:
+        raise InvalidRequestError(
+            f"table {chosen.table.name} has no {TIME}: it cannot be split into days"
+        )
+    day = datetime(chosen.start.year, chosen.start.month, chosen.start.day, tzinfo=UTC)
+    while day < chosen.end:
+        after = day + timedelta(days=1)
+        bounds = [pa.scalar(moment, pa.timestamp("us", "UTC")) for moment in (day, after)]
+        within = (pc.field(TIME) >= bounds[0]) & (pc.field(TIME) < bounds[1])
+        one = replace(
+            chosen,
+            rows=within if chosen.rows is None else chosen.rows & within,
+            start=max(day, chosen.start),
+            end=min(after, chosen.end),
+        )
+        name = f"{stem}-{chosen.table.name}-{day:%Y-%m-%d}{suffix}"
+        low, high = instant_text(day), instant_text(after)
+        met = [
+            piece
+            for piece in found.pieces
+            if (piece.file.start or "") < high and (piece.file.end or high) >= low
+        ]
+        yield folder / name, one, met
+        day = after
+
+
+def _write(path: Path, form: str, found: Sequence[Piece], chosen: Selection) -> Exported:
+    schema = schema_of(chosen)
+    if form == "geoparquet":
+        kind_of(chosen.table.name)
+        about = {**(schema.metadata or {}), **geo_metadata(chosen.table.name)}
+        schema = schema.append(pa.field(GEOMETRY, pa.binary())).with_metadata(about)
+        tables = with_wkb(found, chosen)
+    else:
+        tables = streamed(found, chosen)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    begun = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        with begun.open("xb") as stream:
+            rows = write(form, stream, schema, tables)
+            stream.flush()
+            os.fsync(stream.fileno())
+        size = begun.stat().st_size
+        begun.replace(path)
+    finally:
+        begun.unlink(missing_ok=True)
+    return Exported(str(path), rows, size)

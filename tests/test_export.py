@@ -1,0 +1,111 @@
+"""What is written for other tools: whole files only, the same rows in each format."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+from datetime import UTC, datetime
+
+import pyarrow.parquet as pq
+import pytest
+
+import intake_cvpilot as cv
+from intake_cvpilot.synthetic import write_archive
+
+DAYS = ("wydot", "BSM", "2021-04-01", "2021-04-02")
+
+
+@pytest.fixture(scope="module")
+def where(tmp_path_factory):
+    made = write_archive(tmp_path_factory.mktemp("archive"), records_per_hour=4)
+    return {"archive": made.folder, "cache_dir": tmp_path_factory.mktemp("cache")}
+
+
+@pytest.fixture(scope="module")
+def whole(where):
+    return cv.open_pandas(*DAYS, **where)
+
+
+def test_parquet_has_the_rows_and_the_columns_meanings(where, whole, tmp_path):
+    done = cv.export(*DAYS, tmp_path / "out.parquet", **where)
+    (file,) = done.files
+    data = pq.read_table(file.path)
+    assert file.rows == data.num_rows == len(whole)
+    assert data.column_names == list(whole.columns)
+    assert data.schema.field("speed").metadata[b"unit"] == b"m/s"
+    assert str(data.schema.field("time_basis").type) == "string"
+    assert sorted(data["line"].to_pylist()) == sorted(whole["line"].tolist())
+
+
+def test_csv_and_ndjson_say_the_same(where, whole, tmp_path):
+    columns = ["event_time", "speed", "vehicle_id", "sanitized", "events", "path_history", "extra"]
+    asked = {"columns": columns, **where}
+    cv.export(*DAYS, tmp_path / "out.csv", form="csv", **asked)
+    cv.export(*DAYS, tmp_path / "out.ndjson", form="ndjson", **asked)
+    with (tmp_path / "out.csv").open(newline="") as stream:
+        sheet = list(csv.DictReader(stream))
+    lines = [json.loads(line) for line in (tmp_path / "out.ndjson").read_text().splitlines()]
+    assert len(sheet) == len(lines) == len(whole)
+    for row, line in zip(sheet, lines, strict=True):
+        assert list(row) == list(line) == columns
+        assert datetime.fromisoformat(row["event_time"]).tzinfo == UTC
+        assert row["event_time"] == line["event_time"]
+        assert row["speed"] == ("" if line["speed"] is None else str(line["speed"]))
+        assert row["sanitized"] == {True: "true", False: "false", None: ""}[line["sanitized"]]
+        nested = row["path_history"]
+        assert (json.loads(nested) if nested else None) == line["path_history"]
+    assert any(row["path_history"] for row in sheet)
+
+
+def test_one_file_a_day_is_the_same_rows_under_the_portals_names(where, whole, tmp_path):
+    asked = {"names": "portal", "columns": ["metadata_generatedAt", "coreData_position"], **where}
+    done = cv.export(*DAYS, tmp_path, split="day", form="csv", **asked)
+    names = [f"wydot-bsm-messages-2021-04-0{day}.csv" for day in (1, 2)]
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
+    assert sum(file.rows for file in done.files) == len(whole)
+    for name, day in zip(names, ("2021-04-01", "2021-04-02"), strict=True):
+        header, *lines = (tmp_path / name).read_text().splitlines()
+        assert header == "metadata_generatedAt,coreData_position"
+        assert lines
+        assert all(line.startswith(day) for line in lines)
+
+
+def test_what_is_there_stays_and_what_fails_leaves_nothing(where, tmp_path):
+    out = tmp_path / "out.csv"
+    out.write_text("mine")
+    with pytest.raises(cv.InvalidRequestError, match="is there already"):
+        cv.export(*DAYS, out, form="csv", **where)
+    assert out.read_text() == "mine"
+    cv.export(*DAYS, out, form="csv", overwrite=True, **where)
+    assert out.read_text().startswith("event_time")
+    for part in where["cache_dir"].rglob("messages-*.parquet"):
+        data = bytearray(part.read_bytes())
+        part.chmod(0o600)
+        data[len(data) // 2] ^= 1
+        part.write_bytes(data)
+    with pytest.raises(cv.DamagedError):
+        cv.export(*DAYS, tmp_path / "new.csv", form="csv", **where)
+    assert [path.name for path in tmp_path.iterdir()] == ["out.csv"]
+
+
+@pytest.mark.parametrize("wrong", [{"form": "xlsx"}, {"split": "hour"}, {"columns": ["sped"]}])
+def test_a_wrong_wish_is_told_before_anything_is_fetched(wrong, tmp_path):
+    with pytest.raises(cv.InvalidRequestError):
+        cv.export(*DAYS, tmp_path / "x", archive=tmp_path, cache_dir=tmp_path / "c", **wrong)
+    assert not (tmp_path / "c").exists()
+
+
+def test_the_command(tmp_path):
+    made = write_archive(tmp_path / "archive", records_per_hour=2)
+    words = ["export", "wydot", "bsm", "--start", "2021-04-01", "--end", "2021-04-01", "--json"]
+    words += ["-o", str(tmp_path / "day.csv"), "--format", "csv", "--columns", "speed, line"]
+    words += ["--archive", str(made.folder), "--cache-dir", str(tmp_path / "cache")]
+    start = [sys.executable, "-c", "from intake_cvpilot.cli import main; main()"]
+    done = subprocess.run([*start, *words], capture_output=True, text=True, check=True)
+    (file,) = json.loads(done.stdout)["files"]
+    assert (tmp_path / "day.csv").read_text().count("\n") == file["rows"] + 1
+    again = subprocess.run([*start, *words], capture_output=True, text=True, check=False)
+    assert again.returncode == 2
+    assert "overwrite" in again.stderr
