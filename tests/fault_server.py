@@ -135,6 +135,11 @@ class FaultServer:
         with self._lock:
             self._scripts.append(_Script(match, list(steps), forever))
 
+    def forget(self) -> None:
+        """Drop what is scripted: from here on the answers are proper."""
+        with self._lock:
+            self._scripts.clear()
+
     @property
     def lists(self) -> list[Request]:
         return [request for request in self.log if request.is_list]
