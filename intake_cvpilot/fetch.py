@@ -162,12 +162,18 @@ def remark(report: Report, new: Collection[Manifest]) -> None:
             "and does it cover the range?"
         )
     unknown: dict[str, tuple[str, int]] = {}
-    timeless, unverified = 0, []
+    timeless, unverified, behind = 0, [], 0
     for manifest in new:
         unknown |= unknown_versions(manifest)
         said = listing_of(manifest)
         timeless = max(timeless, said.get("rows_without_time") or 0)
         unverified += [manifest.key] * (said.get("unverified_since") is not None)
+        behind += said.get("out_of_date") is True
+    if behind:
+        warn(
+            f"the portal said that its rows of {behind} partitions lack the table's last changes: "
+            "refresh=True reads them anew"
+        )
     if timeless:
         warn(f"{timeless:,} rows of the portal's table have no usable time: no partition has them")
     if unverified:

@@ -97,8 +97,9 @@ class PartitionReport:
         """What the archive said of it beside its objects; empty for most archives.
 
         From the data portal: ``rows``; ``modified``, when the table changed last;
-        ``rows_without_time``, rows of the whole table that are in no partition; and
-        ``unverified_since``, when the table has changed after the rows were read and has as many.
+        ``rows_without_time``, rows of the whole table that are in no partition; ``out_of_date``,
+        whether its last changes were lacking; and ``unverified_since``, when the table has changed
+        after the rows were read and has as many.
         """
         return {name: said for name, said in self.hear().items() if name != "likeness"}
 

@@ -159,6 +159,16 @@ def test_rows_without_a_time_are_counted_once_and_told(server, where):
     assert [p.listing["rows_without_time"] for p in report.partitions] == [2, 2]
 
 
+def test_a_portal_that_lags_behind_its_table_is_told(server, where):
+    def late(asked, given):
+        return Given(200, given.body, given.headers | {"X-SODA2-Data-Out-Of-Date": "true"})
+
+    server.script("count", *[late] * 9)
+    with pytest.warns(UserWarning, match="lack the table's last changes"):
+        report = cv.fetch("wydot_portal", "BSM", *DAY, **where)
+    assert report.partitions[0].listing["out_of_date"] is True
+
+
 def test_an_empty_day_is_no_data(where):
     with pytest.warns(UserWarning, match="no objects"):
         report = cv.fetch("wydot_portal", "BSM", "2019-01-01", "2019-01-01", **where)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import datetime as dt
 import json
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from portal_kit import TABLES, flatten
 
 from intake_cvpilot.build import BlockTask, StagedUnit, build_block
@@ -99,6 +102,38 @@ def pairs():
 def test_a_sample_means_the_same_in_both_forms(source, kind, path, tmp_path):
     filled, *_ = compare(source, kind, [json.loads(path.read_text())], tmp_path)
     assert filled > 5
+
+
+JSON = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text()),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+PAIRS = [("wydot", "BSM"), ("wydot", "TIM"), ("thea", "BSM"), ("thea", "TIM"), ("thea", "SPAT"),
+         ("nycdot", "EVENT")]  # fmt: skip
+
+
+@pytest.mark.parametrize(("source", "kind"), PAIRS)
+@settings(max_examples=12)
+@given(data=st.data())
+def test_no_row_whatever_it_holds_ends_the_build_or_is_lost(source, kind, data):
+    names = [column.lower() for column in portal_columns(source, TABLES[kind])]
+    odd = st.sampled_from([*names, "metadata", "payload", "eventheader", "eventHeader", "partII"])
+    texts = JSON | JSON.map(json.dumps)
+    rows = data.draw(st.lists(st.dictionaries(odd | st.text(max_size=4), texts, max_size=12)))
+    with TemporaryDirectory() as folder:
+        _, result = built(f"{source}_portal", kind, rows, Path(folder) / "portal")
+    unit = result.units[0]
+    assert unit.lines == len(rows) == unit.records + unit.quarantined
+
+
+def test_a_strange_column_named_as_the_record_names_its_parts_is_kept(tmp_path):
+    row = {"payload": "x", "metadata": [1], "coredata_id": "57303235", "coredata_msgcnt": "3"}
+    row |= {"metadata_generatedat": "2021-04-06T10:30:00.000", "metadata_schemaversion": "6"}
+    tables, _ = built("wydot_portal", "BSM", [row], tmp_path / "odd")
+    assert json.loads(tables["messages"][0]["extra"]) == {":metadata": [1], ":payload": "x"}
 
 
 def real_records(bucket):

@@ -91,6 +91,7 @@ class SocrataArchive:
         self._http = SocrataHttp(address.place, token, policy, threads)
         self._timeless: dict[str, int] = {}
         self._listed: dict[str, tuple[int, str]] = {}
+        self._behind: set[str] = set()
         self._lock = threading.Lock()
 
     def __repr__(self) -> str:
@@ -119,6 +120,7 @@ class SocrataArchive:
                         "rows": count,
                         "modified": changed or None,
                         "rows_without_time": self._without_time(asked, what),
+                        "out_of_date": asked.dataset.id in self._behind,
                     },
                     likeness=_likeness(rows),
                 )
@@ -154,6 +156,8 @@ class SocrataArchive:
         query = {"$select": "count(*)", "$where": where}
 
         def read(body: Body) -> tuple[int, str]:
+            late = self._behind.add if answers.behind(body.headers) else self._behind.discard
+            late(asked.dataset.id)
             return answers.counted(body.content, what), answers.modified(body.headers, what)
 
         self._meter.listed()

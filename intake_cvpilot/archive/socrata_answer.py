@@ -17,7 +17,7 @@ from intake_cvpilot.errors import ArchiveError, ChangedError
 if TYPE_CHECKING:
     from intake_cvpilot.sources import Dataset
 
-__all__ = ["Rows", "counted", "improper", "index", "modified", "page", "tag"]
+__all__ = ["Rows", "behind", "counted", "improper", "index", "modified", "page", "tag"]
 
 _TIMES: Final = frozenset({"floating_timestamp", "calendar_date", "fixed_timestamp", "date"})
 _TEXTS: Final = frozenset({"text"})
@@ -59,6 +59,11 @@ def modified(headers: Mapping[str, str], what: str) -> str:
         return parsedate_to_datetime(text).isoformat()
     except (ValueError, TypeError) as error:
         raise improper(what, "X-SODA2-Truth-Last-Modified is no date") from error
+
+
+def behind(headers: Mapping[str, str]) -> bool:
+    """Say whether the portal answers from a copy that lacks the table's last changes."""
+    return headers.get("x-soda2-data-out-of-date", "").strip().lower() == "true"
 
 
 def tag(ids: Sequence[str], changed: str) -> str:

@@ -39,6 +39,7 @@ def restorer(source: str, table: str) -> Restore:
         for column in portal_columns(source, table).values()
     }
     finish = _FINISH.get((source, table), _same)
+    taken = {path[0] for _, path in known.values() if path}
 
     def restore(row: dict[str, Any], raw: bytes) -> tuple[dict[str, Any], bytes]:
         record: dict[str, Any] = {}
@@ -47,7 +48,8 @@ def restorer(source: str, table: str) -> Restore:
                 continue
             place = known.get(name) or known.get(name.lower())
             if place is None:
-                record[name] = value
+                # A name that the record itself uses would be taken for its content.
+                record[f":{name}" if name in taken else name] = value
                 continue
             parse, path = place
             if path and (found := parse(value)) is not None:
