@@ -60,7 +60,7 @@ def fetch(
     Parameters
     ----------
     source : str
-        wydot, wydot_backup, thea or nycdot; any case.
+        wydot, wydot_backup, thea, nycdot or one of the data portal (wydot_portal...); any case.
     message_type : str
         BSM, TIM, SPAT or EVENT; any case.
     start, end : str, datetime.date, datetime.datetime or numpy.datetime64

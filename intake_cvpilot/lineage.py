@@ -53,7 +53,7 @@ def objects(
     Parameters
     ----------
     source : str
-        wydot, wydot_backup, thea or nycdot; any case.
+        wydot, wydot_backup, thea, nycdot or one of the data portal (wydot_portal...); any case.
     message_type : str
         BSM, TIM, SPAT or EVENT; any case.
     start, end : str, datetime.date, datetime.datetime or numpy.datetime64
@@ -128,7 +128,7 @@ def trace(
     line : int, optional
         The row's line, where ``row`` is an object_id; the first is 1.
     source : str
-        wydot, wydot_backup, thea or nycdot; any case.
+        wydot, wydot_backup, thea, nycdot or one of the data portal (wydot_portal...); any case.
     message_type : str
         BSM, TIM, SPAT or EVENT; any case.
     start, end : str, datetime.date, datetime.datetime or numpy.datetime64, optional

@@ -102,7 +102,7 @@ def plan(source: str, message_type: str, start: Any, end: Any, **options: Unpack
     Parameters
     ----------
     source : str
-        wydot, wydot_backup, thea or nycdot; any case.
+        wydot, wydot_backup, thea, nycdot or one of the data portal (wydot_portal...); any case.
     message_type : str
         BSM, TIM, SPAT or EVENT; any case.
     start, end : str, datetime.date, datetime.datetime or numpy.datetime64

@@ -85,7 +85,7 @@ def parse(
     Parameters
     ----------
     source : str
-        wydot, wydot_backup, thea or nycdot; any case.
+        wydot, wydot_backup, thea, nycdot or one of the data portal (wydot_portal...); any case.
     message_type : str
         BSM, TIM, SPAT or EVENT; any case.
     start, end : datetime.date, datetime.datetime, pandas.Timestamp, numpy.datetime64 or str

@@ -113,7 +113,7 @@ def _mark(settings: Settings) -> Iterator[Tried]:
 def _settings(settings: Settings) -> Iterator[Tried]:
     for name in unknown():
         yield Tried("settings", "note", f"no such setting: {name}")
-    names = sorted(settings.storage_options)
+    names = sorted(settings.reach)
     said = f"storage_options has {', '.join(names)}" if names else "no storage_options"
     yield Tried("credentials", "good", f"{said}; values are never shown")
 
