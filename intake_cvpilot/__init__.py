@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from intake_cvpilot.maintain.checkup import Checkup, doctor
     from intake_cvpilot.maintain.clearing import Removed, clear, evict
     from intake_cvpilot.maintain.holdings import Status, status
+    from intake_cvpilot.maintain.rebuilding import Rebuilt, refresh, repair
     from intake_cvpilot.maintain.verification import Verified, verify
     from intake_cvpilot.mirror import MirrorReport, mirror
     from intake_cvpilot.origin import Trace
@@ -76,6 +77,7 @@ __all__ = [
     "PartitionsFailedError",
     "Plan",
     "Quality",
+    "Rebuilt",
     "Removed",
     "Report",
     "RequestTooLargeError",
@@ -102,6 +104,8 @@ __all__ = [
     "open_spark",
     "plan",
     "quality",
+    "refresh",
+    "repair",
     "status",
     "trace",
     "verify",
@@ -113,6 +117,7 @@ _MODULES = {
     "MirrorReport": "mirror",
     "Plan": "planned",
     "Quality": "quality",
+    "Rebuilt": "maintain.rebuilding",
     "Removed": "maintain.clearing",
     "Report": "report",
     "Status": "maintain.holdings",
@@ -136,6 +141,8 @@ _MODULES = {
     "open_spark": "frames",
     "plan": "listing",
     "quality": "quality",
+    "refresh": "maintain.rebuilding",
+    "repair": "maintain.rebuilding",
     "status": "maintain.holdings",
     "trace": "lineage",
     "verify": "maintain.verification",

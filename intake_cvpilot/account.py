@@ -15,7 +15,8 @@ from intake_cvpilot.cache.manifest import File, Manifest, Tally, instant_text
 from intake_cvpilot.cache.read import read_part
 from intake_cvpilot.hours import expected
 from intake_cvpilot.partition import partition
-from intake_cvpilot.report import Counts, add_quality
+from intake_cvpilot.report import Counts
+from intake_cvpilot.sums import add_quality
 from intake_cvpilot.tables.parts import write
 
 if TYPE_CHECKING:

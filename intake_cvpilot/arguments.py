@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["canonical", "plain", "shown"]
 
 #: Arguments that None does not leave to the environment: it lifts the limit.
-LIFTED_BY_NONE = frozenset({"rate", "max_bytes"})
+LIFTED_BY_NONE = frozenset({"rate", "max_bytes", "cache_limit"})
 
 #: Arguments that are times.
 BOUNDS = frozenset({"start", "end"})

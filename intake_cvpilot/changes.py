@@ -28,6 +28,11 @@ class Changes:
     def __bool__(self) -> bool:
         return bool(self.added or self.changed or self.deleted)
 
+    def __add__(self, other: Changes) -> Changes:
+        return Changes(
+            self.added + other.added, self.changed + other.changed, self.deleted + other.deleted
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Give plain values, ready for JSON."""
         return asdict(self)

@@ -130,19 +130,6 @@ def fetch(source: str, message_type: str, start: str, end: str, **given: Any) ->
 
 
 @cli.command()
-@request_options
-@cache_options
-def repair(source: str, message_type: str, start: str, end: str, **given: Any) -> None:
-    """Check every file of a range, list it again, and rebuild what is damaged or has changed.
-
-    \b
-    Example:
-        cvpilot repair wydot bsm --start 2021-04-01 --end 2021-04-07
-    """
-    fetched(source, message_type, start, end, refresh=True, **given)
-
-
-@cli.command()
 @click.argument("entry")
 @click.option("--start", required=True, help="First day, or first instant.")
 @click.option("--end", required=True, help="Last day (included), or an instant (excluded).")
@@ -217,7 +204,7 @@ for looking in (cli_look.quality, cli_look.objects, cli_look.trace, cli_look.col
     cli.add_command(looking)
 cli.add_command(cli_export.export)
 
-for keeping in (cli_cache.verify, cli_cache.evict, cli_cache.clear, cli_cache.doctor):
+for keeping in cli_cache.COMMANDS:
     cli.add_command(keeping)
 
 

@@ -1,4 +1,4 @@
-"""The commands that look after the cache: verify, evict, clear, doctor."""
+"""The commands that look after the cache: verify, repair, refresh, evict, clear, doctor."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import click
 from intake_cvpilot.cli_options import cache_options, options_of, stock_options, tell
 from intake_cvpilot.exits import Exit
 
-__all__ = ["clear", "doctor", "evict", "verify"]
+__all__ = ["COMMANDS", "clear", "doctor", "evict", "refresh", "repair", "verify"]
 
 
 @click.command()
@@ -135,3 +135,68 @@ def doctor(as_json: bool, **given: Any) -> None:
         raise click.exceptions.Exit(Exit.ACCESS)
     if not found.is_good:
         raise click.exceptions.Exit(Exit.PROBLEMS)
+
+
+def rebuild_options(command: Any) -> Any:
+    """Add what narrows the partitions, and what bounds what is asked of the archive."""
+    for add in (
+        cache_options,
+        click.option("--jobs", type=click.IntRange(min=1), help="Processes that decode."),
+        click.option("--max-bytes", help='Most raw bytes to read, e.g. 50GB, or "none".'),
+        click.option("--rate", help='Requests a second to the archive, or "none".'),
+        click.option("--offline", is_flag=True, default=None, help="Open no socket."),
+        stock_options,
+    ):
+        command = add(command)
+    return command
+
+
+@click.command()
+@rebuild_options
+def repair(source: str | None, message_type: str | None, as_json: bool, **given: Any) -> None:
+    """Check every byte, and fetch anew what is damaged and nothing else.
+
+    Damaged files stay until the new ones are committed.  Exit code 5 when something is damaged
+    and the archive may not be asked.
+
+    \b
+    Example:
+        cvpilot repair
+        cvpilot repair wydot bsm --start 2021-04-01 --end 2021-04-07
+    """
+    from intake_cvpilot.maintain.rebuilding import repair as mend
+
+    rebuilt(mend, source, message_type, as_json, given)
+
+
+@click.command()
+@rebuild_options
+def refresh(source: str | None, message_type: str | None, as_json: bool, **given: Any) -> None:
+    """List what is cached again, and fetch what was added or changed since.
+
+    \b
+    Example:
+        cvpilot refresh wydot bsm --start 2021-04-01 --end 2021-04-07
+    """
+    from intake_cvpilot.maintain.rebuilding import refresh as renew
+
+    rebuilt(renew, source, message_type, as_json, given)
+
+
+def rebuilt(
+    call: Any, source: str | None, message_type: str | None, as_json: bool, given: dict[str, Any]
+) -> None:
+    """Run a call that rebuilds, with progress, and print what it did."""
+    from intake_cvpilot.bars import without_summary
+    from intake_cvpilot.settings import resolve
+
+    with without_summary(resolve().progress) as progress:
+        options: Any = options_of(progress=progress, **given)
+        done = call(source, message_type, **options)
+    tell(done, as_json)
+    if done.failures:
+        raise click.exceptions.Exit(Exit.PARTIAL)
+
+
+#: What the group takes up.
+COMMANDS = (verify, repair, refresh, evict, clear, doctor)

@@ -75,6 +75,9 @@ def reach_options(command: Command) -> Command:
         click.option("--refresh", is_flag=True, help="List again; rebuild what changed."),
         click.option("--rate", help='Requests a second to the archive, or "none".'),
         click.option("--max-bytes", help='Most raw bytes to read, e.g. 50GB, or "none".'),
+        click.option(
+            "--max-size", "cache_limit", help="Bytes that the cache may take, e.g. 200GB."
+        ),
     ):
         command = add(command)
     return command

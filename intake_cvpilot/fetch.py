@@ -17,19 +17,17 @@ from intake_cvpilot.bars import showing
 from intake_cvpilot.cache.commit import superseded
 from intake_cvpilot.cache.staging import sweep
 from intake_cvpilot.cache.usage import touch_all
+from intake_cvpilot.changes import Changes
 from intake_cvpilot.collector import held_back
 from intake_cvpilot.decode import shapes_for
-from intake_cvpilot.errors import (
-    OfflineError,
-    PartitionsFailedError,
-)
 from intake_cvpilot.job import Job, View, look, needs_archive, prepare
 from intake_cvpilot.listing import Listing, closing_archive, guard, list_partitions, named, unread
 from intake_cvpilot.options import Options, with_options
-from intake_cvpilot.partition import partitions
 from intake_cvpilot.progress import Event, Progress
 from intake_cvpilot.relay import Relay
 from intake_cvpilot.report import Action, PartitionReport, Report
+from intake_cvpilot.reserve import reserve
+from intake_cvpilot.shortfall import offline_error, tell_failures, without_stale
 from intake_cvpilot.warn import warn
 from intake_cvpilot.workers import workers
 
@@ -96,9 +94,12 @@ def run(job: Job, wish: Progress | bool | None = None) -> Outcome:  # noqa: FBT0
     """Do the whole way for a job."""
     began = time.monotonic()
     with held_back():
-        views = [look(job, p, datetime.now(UTC)) for p in partitions(job.request)]
+        views = [look(job, p, datetime.now(UTC)) for p in job.partitions()]
+    # Before anything else, so that another process that makes room leaves them alone.
+    touch_all(job.layout, [view.partition.key for view in views if view.manifest is not None])
     needed = [view for view in views if needs_archive(job, view)]
     fetched: dict[str, Manifest] = {}
+    found: dict[str, Changes] = {}
     failures: dict[str, Exception] = {
         view.partition.key: view.damage
         for view in needed
@@ -115,12 +116,13 @@ def run(job: Job, wish: Progress | bool | None = None) -> Outcome:  # noqa: FBT0
                 listing = list_partitions(archive, needed, progress)
                 failures |= listing.failures
                 guard(job, views, listing)
+                reserve(job, views, listing)
                 sweep(job.layout.root)
                 for view in views:
                     superseded(job.layout, view.partition.key, datetime.now(UTC))
-                again = work(job, archive, needed, listing, fetched, failures, progress)
+                again = work(job, archive, needed, listing, fetched, found, failures, progress)
         with held_back():
-            became_of = tuple(became(view, fetched, failures) for view in views)
+            became_of = tuple(became(job, view, fetched, found, failures) for view in views)
         report = Report(
             **named(job),
             partitions=became_of,
@@ -132,21 +134,17 @@ def run(job: Job, wish: Progress | bool | None = None) -> Outcome:  # noqa: FBT0
         )
         progress(Event("done", "", message=str(report)))
     logger.info("%s", report)
+    failures = without_stale(job, views, fetched, failures)
     if failures:
         tell_failures(job, failures, report)
     manifests = tuple(
         manifest
         for view in views
-        if (manifest := fetched.get(view.partition.key) or usable(view)) is not None
+        if (manifest := fetched.get(view.partition.key) or job.usable(view)) is not None
     )
     touch_all(job.layout, (manifest.key for manifest in manifests))
     remark(report, fetched.values())
     return Outcome(report, manifests)
-
-
-def usable(view: View) -> Manifest | None:
-    """Give what is committed if it means what this library's tables mean."""
-    return view.manifest if view.state in ("current", "open") else None
 
 
 def remark(report: Report, new: Collection[Manifest]) -> None:
@@ -196,6 +194,7 @@ def work(
     needed: Sequence[View],
     listing: Listing,
     fetched: dict[str, Manifest],
+    found: dict[str, Changes],
     failures: dict[str, Exception],
     progress: Progress,
 ) -> int:
@@ -206,17 +205,20 @@ def work(
     with workers(job.settings.jobs, size) as crew:
         relay = Relay(job, archive, crew, progress, fetched, failures)
         relay.bring((view, listing.snapshots[view.partition.key]) for view in todo)
+    found |= relay.changes
     return relay.again
 
 
 def became(
+    job: Job,
     view: View,
     fetched: Mapping[str, Manifest],
+    found: Mapping[str, Changes],
     failures: Mapping[str, Exception],
 ) -> PartitionReport:
     """Say what became of a partition."""
     key = view.partition.key
-    manifest = fetched.get(key) or usable(view)
+    manifest = fetched.get(key) or job.usable(view)
     error = str(failures[key]) if key in failures else None
     if manifest is None:
         return PartitionReport(key=key, action="failed", error=error)
@@ -234,36 +236,7 @@ def became(
         status=manifest.status,
         counts=contents(manifest),
         error=error,
+        changes=found.get(key, Changes()),
         look=partial(quality, manifest),
         hear=partial(listing_of, manifest),
     )
-
-
-def offline_error(job: Job, needed: Sequence[View]) -> OfflineError:
-    """Name the partitions that the cache lacks, and the command that fetches them."""
-    keys = [f"{view.partition.key} ({view.state})" for view in needed]
-    shown = ", ".join(keys[:5]) + (f" and {len(keys) - 5} more" if len(keys) > 5 else "")
-    return OfflineError(
-        f"offline, and the cache {job.layout.root} lacks {len(keys)} partitions: {shown}. "
-        f"With access to the archive, fetch them:\n  {job.command('fetch')}"
-    )
-
-
-def tell_failures(job: Job, failures: Mapping[str, Exception], report: Report) -> None:
-    """Raise, or warn of, the partitions that failed, with the cause of each."""
-    alike: dict[str, list[str]] = {}
-    for key, cause in failures.items():
-        alike.setdefault(f"{type(cause).__name__}: {cause}", []).append(key)
-    lines = [f"  {', '.join(keys)}: {cause}" for cause, keys in alike.items()]
-    message = (
-        f"{len(failures)} of {len(report.partitions)} partitions failed; what succeeded is in the "
-        "cache, and the same call goes on with these:\n" + "\n".join(lines)
-    )
-    if job.skip:
-        warn(message)
-        return
-    first = next(iter(failures.values()))
-    causes = {(type(cause), str(cause)) for cause in failures.values()}
-    if len(causes) == 1 and len(failures) == len(report.partitions):
-        raise first  # one cause for all, such as an archive that is not there
-    raise PartitionsFailedError(message, failures, report) from first

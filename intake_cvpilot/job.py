@@ -15,7 +15,7 @@ from intake_cvpilot.build import table_versions
 from intake_cvpilot.cache.layout import Layout
 from intake_cvpilot.cache.manifest import Manifest, load
 from intake_cvpilot.errors import DamagedError, InvalidRequestError
-from intake_cvpilot.partition import TARGET
+from intake_cvpilot.partition import TARGET, partitions
 from intake_cvpilot.request import Request, parse
 from intake_cvpilot.settings import Settings, resolve
 from intake_cvpilot.state import state_of
@@ -44,10 +44,25 @@ class Job:
     """Whether every partition is listed again."""
     skip: bool
     """Whether failed partitions are warned of rather than raised."""
+    allow_stale: bool = False
+    """Whether partitions of an older major table version are read where nothing newer is had."""
+    only: frozenset[str] | None = None
+    """Keys of the partitions that are meant; None for all of the request's."""
     block_bytes: int = TARGET
     """Listed bytes at which a block is full."""
     policy: Policy = field(default_factory=Policy)
     """How patient the fetch is with the archive."""
+
+    def partitions(self) -> tuple[Partition, ...]:
+        """Give the partitions that are meant, in order."""
+        return tuple(
+            each for each in partitions(self.request) if self.only is None or each.key in self.only
+        )
+
+    def usable(self, view: View) -> Manifest | None:
+        """Give what is committed if it may be read: it is not stale, or that is allowed."""
+        stale = view.state == "stale" and self.allow_stale
+        return view.manifest if stale or view.state in ("current", "open") else None
 
     def command(self, verb: str) -> str:
         """Give the shell command that does something with the same request."""
@@ -96,6 +111,7 @@ def prepare(
                 "rate",
                 "jobs",
                 "max_bytes",
+                "cache_limit",
                 "lock_timeout",
                 "codec",
             )
@@ -109,6 +125,7 @@ def prepare(
         versions=table_versions(request.source, request.message_type),
         refresh=bool(options.get("refresh", False)),
         skip=skips(options.get("on_error", "raise")),
+        allow_stale=bool(options.get("allow_stale", False)),
     )
 
 
@@ -150,5 +167,5 @@ def look(job: Job, partition: Partition, now: datetime) -> View:
 def needs_archive(job: Job, view: View) -> bool:
     """Say whether a partition has to be listed."""
     if job.settings.offline:
-        return view.state not in ("current", "open")
+        return job.usable(view) is None
     return job.refresh or view.state != "current"

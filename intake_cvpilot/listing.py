@@ -22,7 +22,7 @@ from intake_cvpilot.errors import (
 )
 from intake_cvpilot.job import Job, View, look, needs_archive, prepare
 from intake_cvpilot.options import Options, with_options
-from intake_cvpilot.partition import blocks, partitions
+from intake_cvpilot.partition import blocks
 from intake_cvpilot.planned import PartitionPlan, Plan
 from intake_cvpilot.progress import Event, Progress
 from intake_cvpilot.room import bytes_free, parquet_share
@@ -128,7 +128,7 @@ def plan(source: str, message_type: str, start: Any, end: Any, **options: Unpack
     >>> plan("wydot", "BSM", "2021-04-01", "2021-04-07")  # doctest: +SKIP
     """
     job = prepare(source, message_type, start, end, options)
-    views = [look(job, p, datetime.now(UTC)) for p in partitions(job.request)]
+    views = [look(job, p, datetime.now(UTC)) for p in job.partitions()]
     needed = [view for view in views if needs_archive(job, view)]
     listing = Listing({}, {})
     if needed and not job.settings.offline:

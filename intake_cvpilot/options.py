@@ -71,6 +71,12 @@ class Options(CacheOptions, total=False):
     """Processes that decode; None for the usable cores, at most 4."""
     max_bytes: int | str | Unset | None
     """Most raw bytes that one call may read, e.g. ``"50GB"``; None lifts the limit."""
+    cache_limit: int | str | Unset | None
+    """Bytes that the cache may take, e.g. ``"200GB"``: what was used least recently goes first
+    (default: no limit)."""
+    allow_stale: bool
+    """Read partitions of an older major table version, with a warning, where they cannot be
+    rebuilt (default False)."""
     lock_timeout: float | None
     """Seconds to wait for another process that fetches the same partition."""
     codec: Literal["snappy", "zstd"] | None
@@ -122,6 +128,8 @@ DEFAULTS: Mapping[str, Any] = {
     "refresh": False,
     "rate": UNSET,
     "max_bytes": UNSET,
+    "cache_limit": UNSET,
+    "allow_stale": False,
     "on_error": "raise",
     "outside": "drop",
     "repeats": "keep",

@@ -20,8 +20,9 @@ from intake_cvpilot.lateness import Lateness
 from intake_cvpilot.listing import named
 from intake_cvpilot.options import CacheOptions, with_options
 from intake_cvpilot.partition import partitions
-from intake_cvpilot.report import Counts, State, add_quality
+from intake_cvpilot.report import Counts, State
 from intake_cvpilot.sources import source as source_of
+from intake_cvpilot.sums import add_quality
 
 if TYPE_CHECKING:
     from intake_cvpilot.cache.manifest import Manifest

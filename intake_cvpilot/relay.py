@@ -12,6 +12,7 @@ from intake_cvpilot.progress import Event, Progress
 if TYPE_CHECKING:
     from intake_cvpilot.archive.base import Archive, Snapshot
     from intake_cvpilot.cache.manifest import Manifest
+    from intake_cvpilot.changes import Changes
     from intake_cvpilot.job import Job, View
     from intake_cvpilot.workers import Workers
 
@@ -46,6 +47,7 @@ class Relay:
         self.progress = progress
         self.fetched = fetched
         self.failures = failures
+        self.changes: dict[str, Changes] = {}
         self.again = 0  # bytes that killed runs had begun to fetch
         self._read: _Read | None = None
 
@@ -69,7 +71,7 @@ class Relay:
                     before=self,
                 )
                 steps = assembly.steps(snapshot)
-                more = self._step(assembly.key, steps)
+                more = self._step(assembly, steps)
                 self.again += assembly.again
                 if more:
                     self.finish()
@@ -84,7 +86,7 @@ class Relay:
         """Wait for the partition whose reading is done, and commit it."""
         if self._read is not None:
             read, self._read = self._read, None
-            self._step(read.assembly.key, read.steps)
+            self._step(read.assembly, read.steps)
 
     def commit_if_built(self) -> None:
         """Commit it as soon as it is built, so that a kill loses none of it."""
@@ -92,12 +94,14 @@ class Relay:
         if building and building.is_built:
             self.finish()
 
-    def _step(self, key: str, steps: Generator[None, None, Manifest]) -> bool:
+    def _step(self, assembly: Assembly, steps: Generator[None, None, Manifest]) -> bool:
         """Go on with a partition; say whether there is more to do, namely waiting for builds."""
+        key = assembly.key
         try:
             next(steps)
         except StopIteration as done:
             self.fetched[key] = done.value
+            self.changes[key] = assembly.changes
             self.progress(Event("commit", key))
         except SpaceError:
             raise

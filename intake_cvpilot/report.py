@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from operator import attrgetter
 from typing import Any, Literal
 
-from intake_cvpilot.lateness import Lateness
+from intake_cvpilot.changes import Changes
+from intake_cvpilot.sums import add_quality, told
 
 __all__ = [
     "Action",
@@ -16,8 +17,6 @@ __all__ = [
     "PartitionReport",
     "Report",
     "State",
-    "add_quality",
-    "told",
 ]
 
 State = Literal["missing", "stale", "open", "current", "damaged"]
@@ -82,6 +81,9 @@ class PartitionReport:
     """What it holds."""
     error: str | None = None
     """Why it failed, else None."""
+    changes: Changes = field(default_factory=Changes)
+    """Objects that were added, changed or deleted since the listing before; empty for a partition
+    that was not in the cache."""
     look: Callable[[], Mapping[str, Any]] = field(default=dict, repr=False, compare=False)
     """Gives figures that add up; opening years of days does not decode what nobody asks for."""
     hear: Callable[[], Mapping[str, Any]] = field(default=dict, repr=False, compare=False)
@@ -113,6 +115,7 @@ class PartitionReport:
             "quality": self.quality,
             "listing": self.listing,
             "error": self.error,
+            "changes": self.changes.to_dict(),
         }
 
 
@@ -181,45 +184,11 @@ class Report:
             f"{counts.objects:,} objects, {counts.lines:,} lines = {counts.records:,} records"
             f" + {counts.blank:,} blank + {counts.quarantined:,} quarantined"
         )
+        if changed := [p.changes for p in self.partitions if p.changes]:
+            text += f"; since the last listing {sum(changed, Changes())}"
         if counts.outside:
             text += f" ({counts.outside:,} records outside their day)"
         text += f"; {self.requests:,} requests, {self.bytes_read:,} bytes read"
         if self.bytes_again:
             text += f" and {self.bytes_again:,} a second time"
         return f"{text}, {self.seconds:.1f} s"
-
-
-def add_quality(parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Add nested mappings of counts, key by key."""
-    total: dict[str, Any] = {}
-    for part in parts:
-        for key, value in part.items():
-            if isinstance(value, Mapping):
-                total[key] = add_quality([total.get(key, {}), value])
-            else:
-                total[key] = total.get(key, 0) + value
-    return total
-
-
-def told(figures: Mapping[str, Any]) -> dict[str, Any]:
-    """Give figures that were added up in the form that people ask for.
-
-    Returns
-    -------
-    dict
-        ``quarantined``, ``versions`` and ``notes`` (counts by kind); ``nulls`` (by table, column
-        and reason); ``repeats`` (rows by table); ``lateness`` (`Lateness`, in seconds);
-        ``hours``: how many were ``expected`` and ``seen``, and ``rows`` by UTC hour (nycdot: by
-        period of the day).  Repeats, lateness and hours are of the rows inside the window.
-    """
-    hours, expected = figures.get("hours", {}), figures.get("expected", {})
-    kinds = ("quarantined", "versions", "notes", "nulls", "repeats")
-    return {
-        **{kind: figures.get(kind, {}) for kind in kinds},
-        "lateness": asdict(Lateness.of(figures.get("lateness", {}))),
-        "hours": {
-            "expected": len(expected),
-            "seen": sum(hour in hours for hour in expected),
-            "rows": dict(sorted(hours.items())),
-        },
-    }

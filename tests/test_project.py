@@ -20,6 +20,7 @@ from intake_cvpilot.demo import write_archive
 from intake_cvpilot.frames.engines import DuckDBOptions, SparkOptions
 from intake_cvpilot.frames.exporting import ExportOptions
 from intake_cvpilot.lineage import TraceOptions
+from intake_cvpilot.maintain.rebuilding import RebuildOptions
 from intake_cvpilot.maintain.selection import StockOptions
 from intake_cvpilot.options import CacheOptions, DaskOptions, FrameOptions, IndexOptions, Options
 
@@ -30,16 +31,17 @@ PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("**/*.md"))]
 PAGES = [page for page in PAGES if "_build" not in page.parts]
 OPTIONS = (
     *(CacheOptions, Options, FrameOptions, IndexOptions, DaskOptions, TraceOptions),
-    *(DuckDBOptions, ExportOptions, SparkOptions, StockOptions),
+    *(DuckDBOptions, ExportOptions, RebuildOptions, SparkOptions, StockOptions),
 )
 FUNCTIONS = [
     *("fetch", "objects", "open_arrow", "open_catalog", "open_dask", "open_duckdb", "open_pandas"),
     *("export", "open_geopandas", "open_polars", "open_raw", "open_spark"),
     *("mirror", "plan", "quality", "trace"),
-    *("clear", "doctor", "evict", "status", "verify"),
+    *("clear", "doctor", "evict", "refresh", "repair", "status", "verify"),
 ]
 VALUES = [
-    *("Checkup", "Export", "MirrorReport", "Plan", "Quality", "Removed", "Report", "Status"),
+    *("Checkup", "Export", "MirrorReport", "Plan", "Quality", "Rebuilt", "Removed", "Report"),
+    "Status",
     *("Trace", "Verified"),
 ]
 

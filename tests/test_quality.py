@@ -27,9 +27,9 @@ from intake_cvpilot.frames.choose import choose_repeat
 from intake_cvpilot.hours import LEGEND, Seen, calendar, expected, text
 from intake_cvpilot.lateness import ERROR, Lateness
 from intake_cvpilot.partition import Block, partition, partitions
-from intake_cvpilot.report import add_quality, told
 from intake_cvpilot.request import parse
 from intake_cvpilot.sources import sources
+from intake_cvpilot.sums import add_quality, told
 from intake_cvpilot.synthetic import write_archive
 from intake_cvpilot.tables import Table, table
 from intake_cvpilot.tables.figures import Measuring

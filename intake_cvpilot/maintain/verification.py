@@ -188,7 +188,7 @@ def _compare(stock: Stock, differ: dict[str, Changes], unanswered: dict[str, str
         return
     archive = open_archive(
         stock.settings.archive,
-        storage_options=stock.settings.storage_options,
+        storage_options=stock.settings.reach,
         rate=stock.settings.rate,
     )
     try:
