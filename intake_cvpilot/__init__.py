@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from intake_cvpilot.maintain.clearing import Removed, clear, evict
     from intake_cvpilot.maintain.holdings import Status, status
     from intake_cvpilot.maintain.rebuilding import Rebuilt, refresh, repair
+    from intake_cvpilot.maintain.sharing import Shared, export_cache, import_cache
     from intake_cvpilot.maintain.verification import Verified, verify
     from intake_cvpilot.mirror import MirrorReport, mirror
     from intake_cvpilot.origin import Trace
@@ -81,6 +82,7 @@ __all__ = [
     "Removed",
     "Report",
     "RequestTooLargeError",
+    "Shared",
     "SpaceError",
     "Status",
     "Trace",
@@ -90,7 +92,9 @@ __all__ = [
     "doctor",
     "evict",
     "export",
+    "export_cache",
     "fetch",
+    "import_cache",
     "mirror",
     "objects",
     "open_arrow",
@@ -120,6 +124,7 @@ _MODULES = {
     "Rebuilt": "maintain.rebuilding",
     "Removed": "maintain.clearing",
     "Report": "report",
+    "Shared": "maintain.sharing",
     "Status": "maintain.holdings",
     "Trace": "origin",
     "Verified": "maintain.verification",
@@ -127,7 +132,9 @@ _MODULES = {
     "doctor": "maintain.checkup",
     "evict": "maintain.clearing",
     "export": "frames",
+    "export_cache": "maintain.sharing",
     "fetch": "fetch",
+    "import_cache": "maintain.sharing",
     "mirror": "mirror",
     "objects": "lineage",
     "open_arrow": "frames",

@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from intake_cvpilot import cli_cache, cli_export, cli_look, cli_mirror, errors
+from intake_cvpilot import cli_cache, cli_export, cli_look, cli_mirror, cli_share, errors
 from intake_cvpilot.cli_options import (
     cache_options,
     fetched,
@@ -204,7 +204,7 @@ for looking in (cli_look.quality, cli_look.objects, cli_look.trace, cli_look.col
     cli.add_command(looking)
 cli.add_command(cli_export.export)
 
-for keeping in cli_cache.COMMANDS:
+for keeping in (*cli_cache.COMMANDS, *cli_share.COMMANDS):
     cli.add_command(keeping)
 
 
