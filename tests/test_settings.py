@@ -15,6 +15,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from intake_cvpilot import InvalidRequestError
+from intake_cvpilot.exits import Exit
 from intake_cvpilot.options import Options
 from intake_cvpilot.settings import SETTINGS, Secrets, Settings, resolve, unknown
 from intake_cvpilot.sources import sources
@@ -279,3 +280,10 @@ def test_a_variable_for_the_bucket_does_not_lead_the_portal_astray(source, archi
     )
     assert "T0KEN" not in repr(settings) + str(settings.describe())
     assert resolve(source=source, archive=archive, environ=variables).archive == archive
+
+
+def test_the_page_lists_every_exit_code():
+    page = PAGE.read_text(encoding="utf-8")
+    for code in Exit:
+        assert f"| {code.value} | `{code.name}` |" in page
+    assert page.count("\n| ") >= len(Exit) + len(SETTINGS)
