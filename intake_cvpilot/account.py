@@ -13,6 +13,8 @@ from intake_cvpilot.build import BlockResult, BuiltFile, UnitCounts
 from intake_cvpilot.cache.checksums import file_sha256, footer_sha256
 from intake_cvpilot.cache.manifest import File, Manifest, Tally, instant_text
 from intake_cvpilot.cache.read import read_part
+from intake_cvpilot.changes import Changes, changes
+from intake_cvpilot.errors import CacheError
 from intake_cvpilot.hours import expected
 from intake_cvpilot.partition import partition
 from intake_cvpilot.report import Counts
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = [
     "OBJECTS",
     "blocks_of",
+    "changed",
     "contents",
     "counted",
     "entry",
@@ -153,6 +156,16 @@ def read_objects(layout: Layout, manifest: Manifest) -> pa.Table:
             path = layout.folder(manifest.key) / file.name
             return read_part(path, file, schema=OBJECTS, words=layout.words)
     return OBJECTS.empty_table()
+
+
+def changed(layout: Layout, manifest: Manifest | None, snapshot: Snapshot) -> Changes:
+    """Say what became of the objects since they were committed; nothing where that is unknown."""
+    if manifest is None or manifest.fingerprint == snapshot.fingerprint:
+        return Changes()
+    try:
+        return changes(read_objects(layout, manifest), snapshot.units)
+    except CacheError:
+        return Changes()  # the file that lists them is damaged
 
 
 def counted(layout: Layout, manifest: Manifest) -> dict[str, UnitCounts]:

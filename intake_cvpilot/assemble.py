@@ -14,11 +14,11 @@ import msgspec
 from intake_cvpilot import __version__
 from intake_cvpilot.account import (
     blocks_of,
+    changed,
     counted,
     entry,
     heard,
     listing,
-    read_objects,
     summary,
     totals,
     write_objects,
@@ -30,8 +30,8 @@ from intake_cvpilot.cache.checksums import is_whole, open_plain
 from intake_cvpilot.cache.commit import commit
 from intake_cvpilot.cache.folders import storage_error
 from intake_cvpilot.cache.manifest import File, Manifest, as_quality, load
-from intake_cvpilot.changes import Changes, changes
-from intake_cvpilot.errors import ArchiveError, CacheError, ChangedError, CVPilotError, DamagedError
+from intake_cvpilot.changes import Changes
+from intake_cvpilot.errors import ArchiveError, ChangedError, CVPilotError, DamagedError
 from intake_cvpilot.partition import Block, blocks
 from intake_cvpilot.progress import Event, Progress
 from intake_cvpilot.state import is_closed
@@ -174,7 +174,7 @@ class Assembly:
                 commit(self.layout, listed, {})
                 staging.clear(self.layout, self.key)  # of one killed just after its commit
                 return listed
-        self.changes = self.compare(current, snapshot)
+        self.changes = changed(self.layout, current, snapshot)
         plan = {
             block_id(block, self.job.versions): block
             for block in blocks(snapshot.units, snapshot.prefix, self.job.block_bytes)
@@ -198,15 +198,6 @@ class Assembly:
             and not self.job.refresh
             and listing(current).get("likeness") == snapshot.likeness
         )
-
-    def compare(self, current: Manifest | None, snapshot: Snapshot) -> Changes:
-        """Say what became of the objects since the listing before; nothing where it is unknown."""
-        if current is None or current.fingerprint == snapshot.fingerprint:
-            return Changes()
-        try:
-            return changes(read_objects(self.layout, current), snapshot.units)
-        except CacheError:
-            return Changes()  # the file that lists them is damaged
 
     def is_news(self, current: Manifest) -> bool:
         """Say whether somebody committed since we looked; a listing's time alone may be wrong."""
