@@ -13,6 +13,8 @@ from hypothesis import settings
 settings.register_profile("intake_cvpilot", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("intake_cvpilot")
 
+#: What tells the tests something, not the library.
+OF_THE_TESTS = ("CVPILOT_REQUIRE_BUCKET", "CVPILOT_SCORECARD")
 BUCKET = Path(__file__).resolve().parents[2] / "shared" / "bucket"
 
 
@@ -30,6 +32,6 @@ def bucket() -> Path:
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No setting of the machine's user reaches a test, and no test reaches the user's cache."""
     for name in list(os.environ):
-        if name.startswith(("CVPILOT_", "AWS_")) and name != "CVPILOT_REQUIRE_BUCKET":
+        if name.startswith(("CVPILOT_", "AWS_")) and name not in OF_THE_TESTS:
             monkeypatch.delenv(name)
     monkeypatch.setenv("CVPILOT_CACHE_DIR", str(tmp_path / "default-cache"))

@@ -12,16 +12,14 @@ last; a listing of the same rows after that is *like* the one before, and no mor
 from __future__ import annotations
 
 import hashlib
-import itertools
 import threading
 import time
-import uuid
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from intake_cvpilot.archive import socrata_answer as answers
 from intake_cvpilot.archive.base import Received, Snapshot, Traffic, Unit
-from intake_cvpilot.archive.crew import gather
+from intake_cvpilot.archive.crew import arrivals, gather
 from intake_cvpilot.archive.meter import Meter
 from intake_cvpilot.archive.retry import Retry
 from intake_cvpilot.archive.socrata_http import Body, SocrataHttp
@@ -134,10 +132,10 @@ class SocrataArchive:
 
         A page is written with a row on each line, as it came.
         """
-        run, count = uuid.uuid4().hex, itertools.count()
+        name = arrivals(folder)
 
         def one(unit: Unit, stop: Stop) -> Received:
-            return self._read(unit, folder / f"{run}-{next(count)}.part", stop)
+            return self._read(unit, name(), stop)
 
         yield from gather(one, units, self._threads)
         for prefix in {Page.parse(unit.key).prefix for unit in units}:

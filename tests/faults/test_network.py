@@ -139,7 +139,7 @@ def place(tmp_path, golden, request, figure):
     number = int(request.node.name.split("_")[1])
     PASSED.add(number)
     if len(PASSED) == 42:
-        figure("network faults", f"{len(PASSED)} of 42")
+        figure("network faults survived", f"{len(PASSED)} of 42")
 
 
 def of(key: str):
