@@ -14,7 +14,7 @@ from pathlib import Path
 
 import benchmarks
 from benchmarks.benchmark import Benchmark, Run, Sizes, SkippedError
-from benchmarks.table import RESULTS, Row, document, markdown, write
+from benchmarks.table import README, RESULTS, Row, document, markdown, show, write
 
 
 def found() -> tuple[Benchmark, ...]:
@@ -53,6 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--only", nargs="+", default=[], help="beginnings of names")
     parser.add_argument("--folder", type=Path, help="where archives stay (default: temporary)")
     parser.add_argument("--name", help="name of the results; default: small, none with --only")
+    parser.add_argument("--readme", action="store_true", help="put the table into README.md too")
     parser.add_argument("--list", action="store_true", help="list the benchmarks and stop")
     asked = parser.parse_args(argv)
     chosen = [b for b in found() if not asked.only or b.name.startswith(tuple(asked.only))]
@@ -67,6 +68,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(markdown(made))
     if name := asked.name or (None if asked.only else "small"):
         print(write(made, name, RESULTS), file=sys.stderr)
+    if asked.readme:
+        show(made, README)
     return int(any(row.why.startswith("failed") for row in rows))
 
 

@@ -15,9 +15,11 @@ from typing import Any
 
 from benchmarks.benchmark import Benchmark, Measured, Sizes
 
-__all__ = ["Row", "document", "machine", "markdown", "write"]
+__all__ = ["Row", "document", "machine", "markdown", "show", "write"]
 
 RESULTS = Path(__file__).with_name("results")
+README = Path(__file__).parents[1] / "README.md"
+MARK = "<!-- make bench -->\n"
 #: Packages whose version a reader of a figure wants to know.
 PACKAGES = ("intake-cvpilot", "pyarrow", "duckdb", "polars", "msgspec", "orjson", "pandas", "dask")
 
@@ -142,3 +144,9 @@ def write(made: dict[str, Any], name: str, folder: Path = RESULTS) -> Path:
     path = folder / f"{name}.md"
     path.write_text(markdown(made), encoding="utf-8")
     return path
+
+
+def show(made: dict[str, Any], page: Path) -> None:
+    """Put the table between the two marks of a page."""
+    before, _, after = page.read_text(encoding="utf-8").split(MARK)
+    page.write_text(f"{before}{MARK}{markdown(made)}{MARK}{after}", encoding="utf-8")

@@ -58,7 +58,7 @@ def cli() -> None:
 @cli.command()
 @cache_options
 def path(as_json: bool, archive: str | None, cache_dir: Path | None) -> None:
-    """Print the folder of the cache, and where the other settings come from.
+    """Print the folder of the cache, and the settings that are not at their defaults.
 
     \b
     Example:
@@ -76,7 +76,8 @@ def path(as_json: bool, archive: str | None, cache_dir: Path | None) -> None:
         return
     click.echo(settings.cache_dir)
     for name, value, origin in settings.describe():
-        click.echo(f"  {name} = {value}  ({origin})", err=True)
+        if origin != "default":
+            click.echo(f"  {name} = {value}  ({origin})", err=True)
 
 
 @cli.command()

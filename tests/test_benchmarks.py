@@ -12,7 +12,7 @@ import intake_cvpilot
 from benchmarks.__main__ import found, measure
 from benchmarks.archives import day, tiny
 from benchmarks.benchmark import Benchmark, Measured, Run, Sizes, SkippedError, turns
-from benchmarks.table import document, markdown, write
+from benchmarks.table import MARK, document, markdown, write
 
 
 def run_of(folder: Path) -> Run:
@@ -99,3 +99,9 @@ def test_results_that_are_shown_name_no_host_and_have_at_least_three_runs() -> N
         assert not re.search(r"/(home|root|tmp|work)\b", path.read_text(encoding="utf-8"))
         for row in made["rows"]:
             assert min(len(row.get(f"{side}_runs", [0] * 3)) for side in ("ours", "bare")) >= 3
+
+
+def test_the_readme_shows_the_table_that_was_written_last() -> None:
+    root = Path(__file__).parents[1]
+    _, shown, _ = (root / "README.md").read_text(encoding="utf-8").split(MARK)
+    assert shown == (root / "benchmarks/results/small.md").read_text(encoding="utf-8")

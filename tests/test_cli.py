@@ -75,6 +75,41 @@ def test_the_codec_is_that_of_new_parts_and_changes_nothing_that_is_cached(where
     assert refused.returncode == Exit.USAGE
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"XDG_CACHE_HOME": "/some/where"},
+        {"XDG_CACHE_HOME": " "},
+        {"XDG_CACHE_HOME": "relative"},
+        {"HOME": "/home/of/someone"},
+    ],
+)
+def test_the_short_way_to_the_folder_gives_what_the_long_one_gives(more):
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("CVPILOT_", "XDG_"))} | more
+
+    def said(*arguments):
+        code = "import sys; from intake_cvpilot.command import main; main(); " + (
+            "print('click' in sys.modules)" if arguments == ("path",) else ""
+        )
+        return subprocess.run(
+            [sys.executable, "-c", code, *arguments],
+            env=env, capture_output=True, text=True, check=True,
+        ).stdout  # fmt: skip
+
+    folder = json.loads(said("path", "--json"))["cache"]
+    assert said("path").splitlines()[0] == folder
+    if "relative" not in more.values():
+        assert said("path").splitlines()[1:] == ["False"]
+    set_by_hand = {**env, "CVPILOT_CACHE_DIR": "/a/cache", "CVPILOT_RATE": "3"}
+    done = subprocess.run(
+        [sys.executable, "-c", "from intake_cvpilot.command import main; main()", "path"],
+        env=set_by_hand, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout == "/a/cache\n"
+    assert [line.split()[0] for line in done.stderr.splitlines()] == ["cache_dir", "rate"]
+
+
 def test_people_get_text_and_no_bars_in_a_pipe(where):
     fetched = run("fetch", "wydot", "bsm", *RANGE, *where)
     assert fetched.returncode == Exit.OK

@@ -172,7 +172,7 @@ def test_the_wheel_holds_the_package_and_the_catalog(wheel: zipfile.ZipFile) -> 
 def test_the_wheel_names_driver_and_command(wheel: zipfile.ZipFile) -> None:
     name = next(name for name in wheel.namelist() if name.endswith("entry_points.txt"))
     entries = wheel.read(name).decode()
-    assert "cvpilot = intake_cvpilot.cli:main" in entries
+    assert "cvpilot = intake_cvpilot.command:main" in entries
     assert "[intake.drivers]\ncvpilot = intake_cvpilot.driver:CVPilotSource" in entries
 
 
