@@ -16,14 +16,14 @@ from intake_cvpilot.cache.layout import Layout
 from intake_cvpilot.cache.manifest import Manifest, as_quality, dumps, load
 
 FIRST = date(2017, 1, 1)
-#: A day of 1 GB has this many blocks; the manifest of each day here has them too.
-BLOCKS = 8
+#: Blocks of a day of 1 GB.
+BUSY = 8
 
 
-def cached(run: Run, days: int) -> tuple[Path, Path]:
+def cached(run: Run, days: int, blocks: int) -> tuple[Path, Path]:
     """Give an archive's folder and a cache of so many days of it, manifests only."""
     archive = day(run.folder, 1).root
-    cache = run.folder / f"opened-{days}"
+    cache = run.folder / f"opened-{days}-{blocks}"
     one = run.folder / "opened-one"
     request = ("wydot", "BSM", DAY, DAY)
     intake_cvpilot.fetch(*request, archive=archive, cache_dir=one, progress=False)
@@ -33,7 +33,7 @@ def cached(run: Run, days: int) -> tuple[Path, Path]:
         layout = Layout(cache, identity(str(archive), None))
         made = load(Layout(one, layout.identity), f"wydot/BSM/{DAY:%Y/%m/%d}")
         assert made is not None
-        full = with_blocks(made)
+        full = with_blocks(made, blocks)
         for number in range(days):
             here = moved(full, FIRST + timedelta(days=number))
             layout.folder(here.key).mkdir(parents=True)
@@ -42,16 +42,15 @@ def cached(run: Run, days: int) -> tuple[Path, Path]:
     return archive, cache
 
 
-def with_blocks(made: Manifest) -> Manifest:
-    """Give a manifest with as many blocks as a day of 1 GB has."""
-    blocks = made.quality["blocks"]
-    (name, summary) = next(iter(blocks.items()))
+def with_blocks(made: Manifest, blocks: int) -> Manifest:
+    """Give a manifest with so many blocks, and each hour in one of them."""
+    (name, summary) = next(iter(made.quality["blocks"].items()))
     part = next(file for file in made.files if file.role == "messages")
     rest = [file for file in made.files if file.role != "messages"]
     parts, summaries = [], {}
-    for number in range(BLOCKS):
+    for number in range(blocks):
         block = f"{number}{name[1:]}"
-        summaries[block] = {**summary, "quality": share(summary["quality"], number)}
+        summaries[block] = {**summary, "quality": share(summary["quality"], number, blocks)}
         sha = f"{number}{part.sha256[1:]}"
         parts.append(
             msgspec.structs.replace(
@@ -59,7 +58,7 @@ def with_blocks(made: Manifest) -> Manifest:
             )
         )
     counts = made.counts
-    rows = {"messages": part.rows * BLOCKS}
+    rows = {"messages": part.rows * blocks}
     return msgspec.structs.replace(
         made,
         files=(*parts, *rest),
@@ -68,11 +67,11 @@ def with_blocks(made: Manifest) -> Manifest:
     )
 
 
-def share(quality: dict[str, Any], number: int) -> dict[str, Any]:
-    """Give figures as a block of three hours has them: each hour lies in one block."""
+def share(quality: dict[str, Any], number: int, blocks: int) -> dict[str, Any]:
+    """Give figures as one of the blocks has them."""
 
     def some(figures: dict[str, int]) -> dict[str, int]:
-        return dict(list(figures.items())[number::BLOCKS])
+        return dict(list(figures.items())[number::blocks])
 
     late = quality["lateness"]
     return {
@@ -98,9 +97,9 @@ def moved(made: Manifest, to: date) -> Manifest:
     )
 
 
-def opening(days: int, run: Run) -> Measured:
+def opening(days: int, blocks: int, run: Run) -> Measured:
     """Open all days, and read files of the manifests' size."""
-    archive, cache = cached(run, days)
+    archive, cache = cached(run, days, blocks)
     manifests = sorted(str(path) for path in cache.rglob("manifest.json"))
     last = FIRST + timedelta(days=days - 1)
 
@@ -130,13 +129,19 @@ def bare(paths: list[str]) -> int:
     return total
 
 
-BENCHMARKS = tuple(
-    Benchmark(
-        f"open-{days}",
-        f"`to_dask()` of {days:,} cached days",
+def opened(name: str, days: int, blocks: int, goal: float | None) -> Benchmark:
+    """Give the benchmark of so many days of so many blocks."""
+    return Benchmark(
+        name,
+        f"`to_dask()` of {days:,} cached days of {blocks} block{'s' * (blocks > 1)}",
         f"reading {days:,} files of a manifest's size",
-        partial(opening, days),
-        3 if days == 2_000 else None,
+        partial(opening, days, blocks),
+        goal,
     )
-    for days in (1, 30, 365, 2_000)
+
+
+BENCHMARKS = (
+    *(opened(f"open-{days}", days, BUSY, None) for days in (1, 30, 365)),
+    opened("open-2000", 2_000, BUSY, 3),
+    opened("open-2000-small", 2_000, 1, 3),
 )

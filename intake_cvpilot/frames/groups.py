@@ -49,9 +49,9 @@ class Groups(Sequence["Group"]):
 
     def __dask_tokenize__(self) -> tuple[str, ...]:
         sizes = ",".join(map(str, map(len, self._groups)))
-        digest = hashlib.sha256(sizes.encode())
-        for group in self._groups:
-            digest.update("".join([piece.key + piece.file.sha256 for piece in group]).encode())
+        pieces = chain.from_iterable(self._groups)
+        names = "".join([text for piece in pieces for text in (piece.key, piece.file.sha256)])
+        digest = hashlib.sha256(f"{sizes}{names}".encode())
         # All pieces of a frame lie in one cache and are checked alike.
         piece = self._groups[0][0]
         cache = (str(piece.layout.root), piece.layout.identity, piece.verify)
