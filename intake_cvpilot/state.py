@@ -60,8 +60,9 @@ def state_of(
         return "missing"
     if not same_major(versions, manifest.table_versions) or manifest.options != options:
         return "stale"
-    # A listing from the future (a clock that was wrong) proves nothing about its age.
+    # A listing from the future (a clock that was wrong) proves nothing: neither its age, nor that
+    # it came late enough to be final.
     age = now - manifest.listed_at
-    if not manifest.closed and not timedelta(0) <= age <= recheck:
+    if age < timedelta(0) or (not manifest.closed and age > recheck):
         return "open"
     return "current"
