@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import shutil
 import sys
 from datetime import UTC, datetime
@@ -227,3 +228,19 @@ def test_a_source_hands_over_to_every_engine(where, spark):
     assert source.to_duckdb().aggregate("count(*)").fetchall() == [(rows_,)]
     assert source.to_spark(spark).count() == rows_
     assert source.report is not None
+
+
+def test_the_examples_of_the_page_run(where, spark, tmp_path, monkeypatch):
+    monkeypatch.setenv("CVPILOT_ARCHIVE", str(where["archive"]))
+    monkeypatch.setenv("CVPILOT_CACHE_DIR", str(where["cache_dir"]))
+    monkeypatch.chdir(tmp_path)
+    for name in ("Gatherer", "Gatherer.S3DataGatherer"):  # what install() registers
+        monkeypatch.setitem(sys.modules, name, None)
+    text = (Path(__file__).parents[1] / "docs" / "engines.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```python\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+    assert len(blocks) == 8
+    names = {}
+    for block in blocks:
+        exec(compile(block, "docs/engines.md", "exec"), names)
+    assert len(names["flat"]) > 0
+    assert (tmp_path / "day.ndjson").exists()

@@ -64,8 +64,12 @@ def _parquet(stream: IO[bytes], schema: pa.Schema, tables: Iterator[pa.Table]) -
 
 def _batches(tables: Iterator[pa.Table]) -> Iterator[list[dict[str, Any]]]:
     for data in tables:
+        maps = [field.name for field in data.schema if pa.types.is_map(field.type)]
         for batch in plain(data).to_batches(max_chunksize=_ROWS):
-            yield batch.to_pylist(maps_as_pydicts="lossy")
+            rows = batch.to_pylist()
+            for row in rows:
+                row.update({name: dict(row[name]) for name in maps if row[name] is not None})
+            yield rows
 
 
 def _csv(stream: IO[bytes], schema: pa.Schema, tables: Iterator[pa.Table]) -> int:
