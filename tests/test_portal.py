@@ -14,6 +14,7 @@ from portal_server import Given, PortalServer
 import intake_cvpilot as cv
 from intake_cvpilot.archive import identity, open_archive
 from intake_cvpilot.archive.policy import Policy
+from intake_cvpilot.archive.translate import from_status
 from intake_cvpilot.errors import (
     AccessDeniedError,
     ArchiveError,
@@ -439,3 +440,22 @@ def test_new_yorks_bins_are_partitions(tmp_path):
         ]  # fmt: skip
         friday = cv.open_pandas("nycdot_portal", "EVENT", *month, weekday="FRI", **where)
         assert len(friday) == 3
+
+
+def test_the_buckets_denial_points_to_the_portal():
+    denied = from_status(403, {}, b"", what="listing s3://bucket", listed=False, public=True)
+    assert isinstance(denied, AccessDeniedError)
+    for source in ("wydot_portal", "thea_portal", "nycdot_portal", "docs/portal.md"):
+        assert source in str(denied)
+    other = from_status(403, {}, b"", what="listing s3://mine", listed=False, public=False)
+    assert "portal" not in str(other)
+
+
+def test_doctor_asks_the_portal_and_tells_a_denial(server, where):
+    where.pop("rate")
+    found = cv.doctor(source="wydot_portal", **where)
+    (tried,) = [each for each in found.tried if each.name == "archive"]
+    assert (tried.state, found.denied) == ("good", False)
+    assert "lists 24 objects of wydot_portal/BSM/2021/04/01/" in str(tried)
+    server.script("count", Given(403, b'{"code":"permission_denied"}'))
+    assert cv.doctor(source="wydot_portal", **where).denied
