@@ -117,11 +117,19 @@ class Building:
         owner = {unit: name for name, units in lacking.items() for unit in units}
         wanted = [unit for block in todo.values() for unit in block.units if unit in owner]
         folder = staging.incoming(self.layout, self.key)
+        waiting = staging.units(self.layout, self.key)
         with closing(self.archive.read(wanted, folder)) as arriving:
             for got in arriving:
                 unit = got.unit
                 self.places[unit] = staging.adopt(
-                    self.layout, self.key, got.path, unit.key, unit.size, unit.etag, got.digest
+                    self.layout,
+                    self.key,
+                    got.path,
+                    unit.key,
+                    unit.size,
+                    unit.etag,
+                    got.digest,
+                    into=waiting,
                 )
                 self.progress(Event("read", self.key, done=unit.size))
                 name = owner[unit]

@@ -37,6 +37,7 @@ __all__ = [
     "load_result",
     "save_result",
     "sweep",
+    "units",
 ]
 
 _RESULT = "result.json"
@@ -48,6 +49,11 @@ _BLOCK = re.compile(r"[0-9a-zA-Z][0-9a-zA-Z_-]{0,127}")
 def incoming(layout: Layout, key: str) -> Path:
     """Give, and make, the folder in which an archive may put units as they arrive."""
     return _folder(layout, key, "incoming")
+
+
+def units(layout: Layout, key: str) -> Path:
+    """Give, and make, the folder in which verified units wait."""
+    return _folder(layout, key, "units")
 
 
 def _folder(layout: Layout, key: str, *below: str) -> Path:
@@ -74,6 +80,7 @@ def adopt(
     size: int,
     etag: str | None,
     digest: str,
+    into: Path | None = None,
 ) -> Path:
     """Move a received, verified unit to the name under which any process finds it.
 
@@ -87,25 +94,36 @@ def adopt(
         The unit as the archive listed it.
     digest : str
         MD5 or SHA-256 (hex) of the file's content.
+    into : Path or None
+        What `units` gave; the folder is made and looked at anew when it is None or has gone.
 
     Raises
     ------
     SpaceError, CacheError
         It could not be moved.
     """
-    target = _folder(layout, key, "units") / f"{_unit_id(unit_key, size, etag)}-{digest}"
+    name = f"{_unit_id(unit_key, size, etag)}-{digest}"
     try:
-        try:
-            received.rename(target)
-        except OSError as error:
-            if error.errno != errno.EXDEV:
-                raise
-            beside = target.with_name(f".{secrets.token_hex(16)}.tmp")
-            shutil.copyfile(received, beside)
-            beside.rename(target)
-            received.unlink()
+        if into is not None:
+            try:
+                return _moved(received, into / name)
+            except FileNotFoundError:
+                pass  # the folder has been cleared
+        return _moved(received, units(layout, key) / name)
     except OSError as error:
         raise storage_error(error, "a unit of " + key, layout.root, size) from error
+
+
+def _moved(received: Path, target: Path) -> Path:
+    try:
+        os.rename(received, target)  # noqa: PTH104 - Path.rename takes twice as long
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        beside = target.with_name(f".{secrets.token_hex(16)}.tmp")
+        shutil.copyfile(received, beside)
+        beside.rename(target)
+        received.unlink()
     return target
 
 

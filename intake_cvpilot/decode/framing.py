@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import IO, TYPE_CHECKING, Final
 
 from intake_cvpilot.decode.frame import (
@@ -64,7 +65,8 @@ def frames(path: Path, framing: str) -> Iterator[Frame]:
         Before the first frame, when the object as a whole cannot be read (damaged gzip, a
         decompression bomb).
     """
-    with path.open("rb") as stream:
+    # Blocks are read whole: a buffer would be filled for nothing.
+    with path.open("rb", buffering=0) as stream:
         yield from frames_in(stream, framing)
 
 
@@ -85,10 +87,9 @@ def frames_in(stream: IO[bytes], framing: str, limit: int = MAX_LINE) -> Iterato
         raise NotImplementedError(
             f"framing {framing!r} is not decoded yet; it can read: {', '.join(_FRAMINGS)}"
         )
-    magic = stream.read(2)
-    stream.seek(0)
-    if magic != _GZIP:
-        yield from split(_blocks(stream), limit)
+    first = stream.read(_BLOCK)
+    if not first.startswith(_GZIP):
+        yield from split(chain((first,) if first else (), _blocks(stream)), limit)
         return
     size = stream.seek(0, 2)
     stream.seek(0)
