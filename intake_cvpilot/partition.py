@@ -227,12 +227,15 @@ def blocks(units: Sequence[Unit], prefix: str, target: int = TARGET) -> tuple[Bl
     made: list[Block] = []
     names: list[str] = []
     held: list[Unit] = []
+    size = 0
     for name, group in groupby(ordered, key=folder):
         names.append(name or ".")
+        known = len(held)
         held.extend(group)
-        if sum(unit.size for unit in held) >= target:
+        size += sum(unit.size for unit in held[known:])
+        if size >= target:
             made.append(_block(names, held))
-            names, held = [], []
+            names, held, size = [], [], 0
     return (*made, _block(names, held)) if held else tuple(made)
 
 

@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from intake_cvpilot.cache import staging
+from intake_cvpilot.cache.leftovers import sweep
 from intake_cvpilot.cache.commit import commit
 from intake_cvpilot.cache.layout import PUBLIC, Layout
 from intake_cvpilot.cache.manifest import load
@@ -243,8 +244,8 @@ def test_sweep_removes_what_nobody_went_on_with(layout):
     old = staging.incoming(other, "wydot/BSM/2021/04/02")
     for path in (old.parent, *old.parent.rglob("*")):
         os.utime(path, (time.time() - 8 * 86400,) * 2)
-    assert staging.sweep(layout.root) == (f"{other.tree}/wydot/BSM/2021/04/02",)
+    assert sweep(layout.root) == (f"{other.tree}/wydot/BSM/2021/04/02",)
     assert not old.exists()
     assert staging.find(layout, KEY, UNIT, 9, "e1") is not None
-    assert staging.sweep(layout.root, older_than=timedelta(0)) == (f"v1/{KEY}",)
-    assert staging.sweep(layout.root.parent / "no such cache") == ()
+    assert sweep(layout.root, older_than=timedelta(0)) == (f"v1/{KEY}",)
+    assert sweep(layout.root.parent / "no such cache") == ()

@@ -192,12 +192,11 @@ def _copy(unit: Unit, source: str, target: str, stop: Stop) -> Received:
 
 def _pieces(unit: Unit, source: str) -> Iterator[bytes]:
     """Give a file that is before and after what the listing says."""
-    what = f"reading {shown(source)}"
     size = 0
     try:
         origin = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            _unchanged(unit, os.fstat(origin), what)
+            _unchanged(unit, os.fstat(origin), source)
             # One byte more than is listed shows whether there are more.
             while size <= unit.size and (
                 piece := os.read(origin, min(_CHUNK, unit.size - size + 1))
@@ -206,17 +205,17 @@ def _pieces(unit: Unit, source: str) -> Iterator[bytes]:
                 yield piece
                 if size == unit.size:
                     break
-            _unchanged(unit, os.fstat(origin), what)
+            _unchanged(unit, os.fstat(origin), source)
         finally:
             os.close(origin)
     except ArchiveError:
         raise
     except OSError as error:
-        raise from_system(error, what=what) from error
+        raise from_system(error, what=f"reading {shown(source)}") from error
     if size != unit.size:
-        raise ChangedError(f"{what}: {size} of {unit.size} bytes could be read")
+        raise ChangedError(f"reading {shown(source)}: {size} of {unit.size} bytes could be read")
 
 
-def _unchanged(unit: Unit, found: os.stat_result, what: str) -> None:
+def _unchanged(unit: Unit, found: os.stat_result, source: str) -> None:
     if not stat.S_ISREG(found.st_mode) or _tag(found) != unit.etag:
-        raise ChangedError(f"{what}: the file changed after it was listed")
+        raise ChangedError(f"reading {shown(source)}: the file changed after it was listed")

@@ -15,10 +15,8 @@ import os
 import re
 import secrets
 import shutil
-import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +33,8 @@ __all__ = [
     "find_all",
     "incoming",
     "load_result",
+    "remove",
     "save_result",
-    "sweep",
     "units",
 ]
 
@@ -275,44 +273,10 @@ def clear(layout: Layout, key: str) -> None:
     """Remove what is staged of a partition, after its commit and under its lock."""
     parts = (".staging", *layout.parts(key))
     with suppress(OSError), open_folder(layout.root, parts[:-1]) as folder:
-        _remove(folder, parts[-1])
+        remove(folder, parts[-1])
 
 
-def _remove(folder: Folder, name: str) -> None:
+def remove(folder: Folder, name: str) -> None:
+    """Remove a folder and all that is in it; links are not followed."""
     # Its own descriptors, and links are unlinked, not followed.
     shutil.rmtree(name, ignore_errors=True, dir_fd=folder.fd)
-
-
-def sweep(root: Path, *, older_than: timedelta = timedelta(days=7)) -> tuple[str, ...]:
-    """Remove what fetches left behind that nobody went on with.
-
-    Parameters
-    ----------
-    root : Path
-        Folder of the cache.
-    older_than : timedelta
-        A partition's staging goes when nothing in it changed for this long.
-
-    Returns
-    -------
-    tuple of str
-        Tree and key of each partition whose staging was removed.
-    """
-    limit = time.time() - older_than.total_seconds()
-    removed = []
-    for place in sorted((root / ".staging").glob("v1*/*/*/*/*/*")):
-        parts = place.relative_to(root).parts
-        with suppress(OSError), open_folder(root, parts[:-1]) as folder:
-            if _newest(place) < limit:
-                _remove(folder, parts[-1])
-                removed.append("/".join(parts[1:]))
-    return tuple(removed)
-
-
-def _newest(place: Path) -> float:
-    newest = os.lstat(place).st_mtime
-    for folder, folders, names in os.walk(place):
-        for name in (*folders, *names):
-            with suppress(OSError):
-                newest = max(newest, os.lstat(Path(folder, name)).st_mtime)
-    return newest
