@@ -6,7 +6,6 @@ gives.  Looked at every 20 ms; the peak of one process (RSS) is the kernel's and
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import time
@@ -57,8 +56,8 @@ def _tree(pid: int) -> list[int]:
     found = [pid]
     for parent in found:
         with suppress(OSError):
-            for task in os.listdir(f"/proc/{parent}/task"):
-                text = Path(f"/proc/{parent}/task/{task}/children").read_text(encoding="ascii")
+            for task in Path(f"/proc/{parent}/task").iterdir():
+                text = (task / "children").read_text(encoding="ascii")
                 found += map(int, text.split())
     return found
 

@@ -13,7 +13,6 @@ from intake_cvpilot.tables.encoding import encodings, lean, searched
 from intake_cvpilot.tables.repeats import repeats
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from intake_cvpilot.tables.column import Table
@@ -24,25 +23,39 @@ ROW_GROUP: Final = 16 * 2**10
 """Rows of a row group: an hour of a day is a few of them, so that statistics prune."""
 
 
-def finish(chunks: Sequence[pa.Table], table: Table) -> pa.Table:
+def finish(chunks: list[pa.Table], table: Table) -> pa.Table:
     """Sort the rows of all chunks, mark repeats and give the table its types.
 
     Parameters
     ----------
-    chunks : sequence of pyarrow.Table
-        Rows as ``Sheet.convert`` gives them.
+    chunks : list of pyarrow.Table
+        Rows as ``Sheet.convert`` gives them; the list is emptied.
     table : Table
         The table.
     """
-    rows = pa.concat_tables(chunks).combine_chunks()
-    # Nulls stand last by default.
-    order = pc.sort_indices(rows, sort_keys=[(name, "ascending") for name in table.order])
-    rows = rows.take(order).combine_chunks()
+    rows = _sorted(chunks, table)
     if "is_repeat" in table.names:
         index = rows.schema.get_field_index("is_repeat")
         rows = rows.set_column(index, rows.schema.field(index), pa.array(repeats(rows, table)))
     arrays = [_typed(rows.column(column.name), column) for column in table.columns]
     return pa.table(arrays, schema=table.schema)
+
+
+def _sorted(chunks: list[pa.Table], table: Table) -> pa.Table:
+    """Rows in the table's order, made column by column: they are held twice, and no more."""
+    rows = pa.concat_tables(chunks)
+    chunks.clear()
+    schema = rows.schema
+    keys = rows.select(table.order).combine_chunks()
+    # Nulls stand last by default.
+    order = pc.sort_indices(keys, sort_keys=[(name, "ascending") for name in table.order])
+    del keys
+    columns = []
+    for _ in schema:
+        column = rows.column(0).combine_chunks()
+        rows = rows.remove_column(0)
+        columns.append(column.take(order))
+    return pa.table(columns, schema=schema)
 
 
 def _typed(values: pa.ChunkedArray, column: Any) -> pa.Array | pa.ChunkedArray:

@@ -29,8 +29,6 @@ from intake_cvpilot.tables.column import TIMESTAMP
 from intake_cvpilot.tables.eastern import AMBIGUOUS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from intake_cvpilot.tables.column import Table
 
 __all__ = ["STEP", "settle"]
@@ -42,19 +40,19 @@ Micros = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
 
-def settle(chunks: Sequence[pa.Table], table: Table) -> Sequence[pa.Table]:
+def settle(chunks: list[pa.Table], table: Table) -> list[pa.Table]:
     """Decide the pass of rows in a repeated hour where the order of lines tells it.
 
     Parameters
     ----------
-    chunks : sequence of pyarrow.Table
+    chunks : list of pyarrow.Table
         All rows of a block and role, as ``Sheet.convert`` gives them.
     table : Table
         Says which columns move with event_time.
 
     Returns
     -------
-    sequence of pyarrow.Table
+    list of pyarrow.Table
         The chunks themselves when no row is ambiguous.
     """
     if "time_basis" not in table.names or not any(map(_doubtful, chunks)):
