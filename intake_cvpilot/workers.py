@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import threading
+import time
 from concurrent.futures import BrokenExecutor, Future
 from typing import TYPE_CHECKING, Protocol
 
@@ -22,6 +24,9 @@ __all__ = ["Inline", "Pool", "Workers", "default_jobs", "workers"]
 
 #: Below this many raw bytes the start of a pool (about a second) costs more than it saves.
 POOL_THRESHOLD = 64 * 2**20
+
+#: How often a process looks whether its caller lives, in seconds.
+_LOOK = 0.25
 
 #: More processes than this would pass the memory promised for all of them together.
 MOST_JOBS = 4
@@ -104,7 +109,20 @@ def new_executor(jobs: int) -> ProcessPoolExecutor:
     """Give processes that end by themselves when nothing comes for a minute."""
     from loky import ProcessPoolExecutor
 
-    return ProcessPoolExecutor(max_workers=jobs, timeout=60)
+    return ProcessPoolExecutor(
+        max_workers=jobs, timeout=60, initializer=end_with, initargs=(os.getpid(),)
+    )
+
+
+def end_with(caller: int) -> None:
+    """End this process soon after the one that started it, however that one ends."""
+
+    def watch() -> None:
+        while os.getppid() == caller:
+            time.sleep(_LOOK)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="cvpilot-caller", daemon=True).start()
 
 
 def default_jobs() -> int:
