@@ -22,11 +22,10 @@ from typing import Any
 from benchmarks import archives
 from benchmarks.benchmark import Benchmark, Measured, Run, SkippedError, process, turns
 from intake_cvpilot.build import BlockTask, StagedUnit, build_block
+from intake_cvpilot.partition import TARGET
 from intake_cvpilot.workers import Pool
 
 __all__ = ["BENCHMARKS", "bare", "build"]
-
-_BLOCK = 24 * 10**6
 
 
 def build(files: Sequence[Path], folder: Path, *, jobs: int = 1, exact: bool = False) -> float:
@@ -34,8 +33,9 @@ def build(files: Sequence[Path], folder: Path, *, jobs: int = 1, exact: bool = F
 
     Of one process the CPU is measured, of several the wall.
     """
-    tasks = _tasks(files, folder, exact)
-    warm = _tasks(files[:1], folder, exact)
+    size = min(TARGET, sum(path.stat().st_size for path in files) // jobs)
+    tasks = _tasks(files, folder, exact, size)
+    warm = _tasks(files[:1], folder, exact, size)
     if jobs == 1:
         build_block(warm[0])
         return _cpu(lambda: [build_block(task) for task in tasks])
@@ -49,7 +49,10 @@ def build(files: Sequence[Path], folder: Path, *, jobs: int = 1, exact: bool = F
 
 
 def bare(files: Sequence[Path], folder: Path) -> float:
-    """DuckDB's read_json and COPY, not strict, the columns as they stand; seconds of CPU."""
+    """DuckDB's read_json and COPY, not strict, the columns as they stand; seconds of CPU.
+
+    It looks at one file for its columns: by default it would read 32 of them twice.
+    """
     import duckdb
 
     connection = duckdb.connect(config={"threads": 1})
@@ -58,7 +61,8 @@ def bare(files: Sequence[Path], folder: Path) -> float:
         names = ", ".join(f"'{path}'" for path in chosen)
         connection.execute(
             f"COPY (SELECT * FROM read_json([{names}], format = 'newline_delimited', "
-            f"ignore_errors = true)) TO '{folder}/bare.parquet' "
+            "maximum_sample_files = 1, sample_size = 2000, ignore_errors = true)) "
+            f"TO '{folder}/bare.parquet' "
             "(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)"
         )
 
@@ -73,11 +77,12 @@ def _cpu(work: Callable[[], object]) -> float:
     return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
 
 
-def _tasks(files: Sequence[Path], folder: Path, exact: bool) -> list[BlockTask]:  # noqa: FBT001
+def _tasks(files: Sequence[Path], folder: Path, exact: bool, most: int) -> list[BlockTask]:  # noqa: FBT001
+    """Blocks of about the size that the library makes, or less for every process to have one."""
     made: list[list[Path]] = [[]]
     size = 0
     for path in files:
-        if size >= _BLOCK:
+        if size >= most:
             made.append([])
             size = 0
         made[-1].append(path)

@@ -14,8 +14,8 @@ from intake_cvpilot.account import contents, quality, unknown_versions
 from intake_cvpilot.account import listing as listing_of
 from intake_cvpilot.archive.base import Archive, Traffic
 from intake_cvpilot.bars import showing
-from intake_cvpilot.cache.leftovers import sweep
 from intake_cvpilot.cache.commit import superseded
+from intake_cvpilot.cache.leftovers import sweep
 from intake_cvpilot.cache.usage import touch_all
 from intake_cvpilot.changes import Changes
 from intake_cvpilot.collector import held_back

@@ -18,9 +18,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from intake_cvpilot.cache import staging
-from intake_cvpilot.cache.leftovers import sweep
 from intake_cvpilot.cache.commit import commit
 from intake_cvpilot.cache.layout import PUBLIC, Layout
+from intake_cvpilot.cache.leftovers import sweep
 from intake_cvpilot.cache.manifest import load
 from intake_cvpilot.errors import CacheError
 

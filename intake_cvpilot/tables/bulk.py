@@ -50,7 +50,13 @@ def pieces(lines: Sequence[bytes], form: Form) -> list[list[Piece]]:
         is missing has to be read one by one.
     """
     done: list[list[Piece]] = []
-    plain = [at for at, line in enumerate(lines) if _is_plain(line)]
+    # A line may be read among others: ``}``, a line feed and ``{`` cannot follow each other within
+    # one value, so when there are as many rows as lines, each line is a row.
+    plain = [
+        at
+        for at, line in enumerate(lines)
+        if line[:1] == b"{" and line[-1:] == b"}" and len(line) <= MAX_LINE and b"\\" not in line
+    ]
     for start in range(0, len(plain), _LINES):
         for piece in _read(lines, plain[start : start + _LINES], form):
             if done and done[-1][-1][0].schema.equals(piece[0].schema):
@@ -58,15 +64,6 @@ def pieces(lines: Sequence[bytes], form: Form) -> list[list[Piece]]:
             else:
                 done.append([piece])
     return done
-
-
-def _is_plain(line: bytes) -> bool:
-    """Whether a line may be read among others.
-
-    ``}``, a line feed and ``{`` cannot follow each other within one value; so when there are as
-    many rows as lines, each line is a row.
-    """
-    return line[:1] == b"{" and line[-1:] == b"}" and len(line) <= MAX_LINE and b"\\" not in line
 
 
 def _read(lines: Sequence[bytes], chosen: list[int], form: Form) -> list[Piece]:
