@@ -28,7 +28,7 @@ from intake_cvpilot.cache import locks, staging
 from intake_cvpilot.cache.abandoned import abandoned
 from intake_cvpilot.cache.checksums import is_whole, open_plain
 from intake_cvpilot.cache.commit import commit
-from intake_cvpilot.cache.folders import storage_error
+from intake_cvpilot.cache.folders import storage_error, temporary_name
 from intake_cvpilot.cache.manifest import File, Manifest, as_quality, load
 from intake_cvpilot.changes import Changes
 from intake_cvpilot.errors import ArchiveError, ChangedError, CVPilotError, DamagedError
@@ -46,8 +46,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Assembly", "options_hash"]
 
-#: How often a partition is listed anew when it changes while it is read.
-MOST_LISTINGS = 3
+#: How often a partition is tried when it changes, or its staging goes, while it is worked on.
+MOST_TRIES = 3
 
 
 @cache
@@ -118,21 +118,29 @@ class Assembly:
             timeout=self.job.settings.lock_timeout,
             on_wait=self.tell_wait,
         ):
-            for _ in range(MOST_LISTINGS):
-                try:
-                    return (yield from self.commit(snapshot))
-                except ChangedError as error:
-                    change = error
-                    snapshot = self.relisted(snapshot)
-                except CVPilotError:
+            return (yield from self.persist(snapshot))
+
+    def persist(self, snapshot: Snapshot) -> Generator[None, None, Manifest]:
+        """Commit a snapshot or its successors, also where others do the same without our lock."""
+        change: ChangedError | None = None
+        for attempt in range(1, MOST_TRIES + 1):
+            try:
+                return (yield from self.commit(snapshot))
+            except ChangedError as error:
+                change = error
+                snapshot = self.relisted(snapshot)
+            except OSError as error:
+                # With locks that do nothing, another process may have finished and cleared the
+                # staging under our feet: then its commit is found the next time round.
+                if vanished(error) and attempt < MOST_TRIES:
+                    continue
+                if isinstance(error, CVPilotError):
                     raise
-                except OSError as error:
-                    # What the archive does wrong is translated there: this is the cache's disk.
-                    raise storage_error(
-                        error, f"partition {self.key}", self.layout.root, snapshot.bytes
-                    ) from error
+                raise storage_error(
+                    error, f"partition {self.key}", self.layout.root, snapshot.bytes
+                ) from error
         raise ArchiveError(
-            f"{self.key} changed in the archive while it was read, {MOST_LISTINGS} times in a "
+            f"{self.key} changed in the archive while it was read, {MOST_TRIES} times in a "
             f"row; try again later. The last change: {change}"
         ) from change
 
@@ -158,11 +166,11 @@ class Assembly:
         """Build what the snapshot has anew and commit the partition; the lock is held."""
         current = self.current()
         if current is not None and self.same_tables(current):
-            if self.is_news(current) and current.listed_at >= snapshot.listed_at:
+            same = current.fingerprint == snapshot.fingerprint
+            if self.is_news(current) and (same or current.listed_at >= snapshot.listed_at):
                 return current  # another process did it while we waited
             if not snapshot.units and not snapshot.authoritative and current.counts.objects:
                 return self.mistrust(current)
-            same = current.fingerprint == snapshot.fingerprint
             if (same or self.is_like(current, snapshot)) and not self.broken(current):
                 said = heard(snapshot, None if same else current)
                 listed = msgspec.structs.replace(
@@ -254,7 +262,9 @@ class Assembly:
             units |= {unit.key: unit for unit in result.units}
             summaries[name] = summary(plan[name], result)
         if snapshot.units:
-            path = staging.incoming(self.layout, self.key) / "objects.parquet"
+            # A name of its own: a process that no lock keeps out must not write into a file that
+            # this one has moved into its place.
+            path = staging.incoming(self.layout, self.key) / temporary_name()
             file = write_objects(snapshot, units, path)
             staged[file.name] = path
             new.append(file)
@@ -298,3 +308,12 @@ def whole(path: Path, file: File) -> bool:
             return is_whole(opened, file.bytes, file.sha256)
     except OSError:
         return False
+
+
+def vanished(error: BaseException | None) -> bool:
+    """Say whether a file that was there a moment ago, or should be, is behind an error."""
+    while error is not None:
+        if isinstance(error, (FileNotFoundError, DamagedError)):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

@@ -14,7 +14,7 @@ from intake_cvpilot.account import contents, quality, unknown_versions
 from intake_cvpilot.account import listing as listing_of
 from intake_cvpilot.archive.base import Archive, Traffic
 from intake_cvpilot.bars import showing
-from intake_cvpilot.cache.commit import superseded
+from intake_cvpilot.cache.commit import tidied
 from intake_cvpilot.cache.leftovers import sweep
 from intake_cvpilot.cache.usage import touch_all
 from intake_cvpilot.changes import Changes
@@ -119,7 +119,7 @@ def run(job: Job, wish: Progress | bool | None = None) -> Outcome:  # noqa: FBT0
                 reserve(job, views, listing)
                 sweep(job.layout.root)
                 for view in views:
-                    superseded(job.layout, view.partition.key, datetime.now(UTC))
+                    tidied(job.layout, view.partition.key, datetime.now(UTC))
                 again = work(job, archive, needed, listing, fetched, found, failures, progress)
         with held_back():
             became_of = tuple(became(job, view, fetched, found, failures) for view in views)

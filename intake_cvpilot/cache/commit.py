@@ -26,10 +26,11 @@ from intake_cvpilot.cache.folders import (
     temporary_name,
 )
 from intake_cvpilot.cache.layout import MANIFEST, Layout, prepare
+from intake_cvpilot.cache.locks import hold
 from intake_cvpilot.cache.manifest import File, Manifest, dumps, load, loads
 from intake_cvpilot.errors import CacheError, DamagedError
 
-__all__ = ["GRACE", "commit", "superseded"]
+__all__ = ["GRACE", "commit", "superseded", "tidied"]
 
 #: How long files that the manifest no longer names are kept.
 GRACE = timedelta(hours=24)
@@ -204,6 +205,25 @@ def superseded(
             return ()
         with open_folder(layout.root, layout.parts(key)) as folder:
             return _sweep(folder, {file.name for file in manifest.files}, now - grace)
+    except OSError:
+        return ()
+
+
+def tidied(layout: Layout, key: str, now: datetime, *, grace: timedelta = GRACE) -> tuple[str, ...]:
+    """Do as `superseded` under the partition's lock, unless somebody holds it.
+
+    Parts that a writer has put in place and not yet named look superseded; one that was frozen for
+    longer than the grace would name them when they have gone.  A partition without such files
+    takes no lock.
+    """
+    try:
+        manifest = load(layout, key)
+        with open_folder(layout.root, layout.parts(key)) as folder:
+            names = set(folder.names())
+        if manifest is None or names <= {MANIFEST, *(file.name for file in manifest.files)}:
+            return ()
+        with hold(layout, key, timeout=0):
+            return superseded(layout, key, now, grace=grace)
     except OSError:
         return ()
 

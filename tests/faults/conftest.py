@@ -51,6 +51,12 @@ def stride() -> Callable[[int], int]:
 
 
 @pytest.fixture
+def flips() -> int:
+    """Give how many bits are flipped: 1,000 for the scorecard."""
+    return 1000 if FULL or os.environ.get("CVPILOT_SCORECARD") else 200
+
+
+@pytest.fixture
 def figure() -> Callable[[str, object], None]:
     """Note a figure of the scorecard, if one is being made."""
     place = os.environ.get("CVPILOT_SCORECARD")

@@ -9,7 +9,8 @@
  *   TORN   a write writes half of its bytes first; other calls are as in KILL,
  *   FAIL   the call fails with `code`; close() closes first, as Linux does,
  *   FULL   this call and all later ones that need room or change something fail with `code`,
- *   STOP   the process gets SIGSTOP before the call.
+ *   STOP   the process gets SIGSTOP before the call,
+ *   SEND   the process gets the signal `code` before the call, and goes on if it can.
  * counter_locks(0) makes flock() succeed without locking, as some network file systems do.
  */
 #define _GNU_SOURCE
@@ -29,7 +30,7 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-enum { OFF, COUNT, COUNT_ALL, KILL, TORN, FAIL, FULL, STOP };
+enum { OFF, COUNT, COUNT_ALL, KILL, TORN, FAIL, FULL, STOP, SEND };
 enum { READS, CHANGES }; /* whether a call changes something on the disk */
 
 static char root[PATH_MAX];
@@ -94,6 +95,10 @@ static int step(const char *call, int changes, const char *path, int fd) {
     if (number != at_call || mode <= COUNT_ALL || mode == FULL) return 0;
     if (mode == STOP) {
         kill(getpid(), SIGSTOP);
+        return 0;
+    }
+    if (mode == SEND) {
+        kill(getpid(), with_code);
         return 0;
     }
     if (mode == FAIL) {

@@ -48,7 +48,7 @@ class Driver:
             },
         )
 
-    def __call__(self, do: str, root: Path, **fault: Any) -> dict[str, Any]:
+    def __call__(self, do: str, root: Path | None = None, **fault: Any) -> dict[str, Any]:
         assert self.process.stdin
         assert self.process.stdout
         asked = {"do": do, "root": str(root), **fault}
