@@ -57,6 +57,12 @@ def flips() -> int:
 
 
 @pytest.fixture
+def reads() -> int:
+    """Give how often is read during refreshes, at least: 10,000 for the scorecard."""
+    return 10_000 if FULL or os.environ.get("CVPILOT_SCORECARD") else 400
+
+
+@pytest.fixture
 def figure() -> Callable[[str, object], None]:
     """Note a figure of the scorecard, if one is being made."""
     place = os.environ.get("CVPILOT_SCORECARD")

@@ -26,11 +26,16 @@ def build_counter(folder: Path) -> Path:
     return library
 
 
+def plain_environment() -> dict[str, str]:
+    """The environment without what measures coverage: it would write files of its own."""
+    return {k: v for k, v in os.environ.items() if not k.startswith(("COVERAGE", "COV_"))}
+
+
 class Driver:
     """A process that has the library loaded and forks for each command."""
 
     def __init__(self, counter: Path, **environment: str) -> None:
-        plain = {k: v for k, v in os.environ.items() if not k.startswith(("COVERAGE", "COV_"))}
+        plain = plain_environment()
         paths = [str(HERE), *filter(None, [plain.get("PYTHONPATH")])]
         self.process = subprocess.Popen(
             [sys.executable, str(HERE / "driver.py")],

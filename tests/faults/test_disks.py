@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -14,7 +13,7 @@ from pathlib import Path
 import pytest
 import world
 from mounts import Disk, mounted, run, tmpfs
-from sweep import points
+from sweep import plain_environment, points
 
 pytestmark = pytest.mark.needs("gcc", "root")
 
@@ -269,9 +268,11 @@ def test_a_clock_that_is_wrong_hides_nothing(root, clock):
         " rate=None)\n"
     )
     words = ["faketime", "-f", f"@{clock}", sys.executable, "-c", code]
-    plain = {k: v for k, v in os.environ.items() if not k.startswith("COV")}
     subprocess.run(
-        [*words, str(root / "archive"), str(root / "cache")], check=True, env=plain, timeout=120
+        [*words, str(root / "archive"), str(root / "cache")],
+        check=True,
+        env=plain_environment(),
+        timeout=120,
     )
     seen = world.rows(root, world.DAYS[0])
     assert seen == world.golden(1)[world.KEYS[0]]
