@@ -20,7 +20,7 @@ import world
 import intake_cvpilot as cv
 from intake_cvpilot.cache.commit import tidied
 from intake_cvpilot.cache.staging import sweep
-from intake_cvpilot.maintain import status
+from intake_cvpilot.errors import CacheError
 
 
 def fetch(root: Path) -> Any:
@@ -29,6 +29,24 @@ def fetch(root: Path) -> Any:
 
 def refresh(root: Path) -> Any:
     world.fetch(root, refresh=True)
+
+
+def evict(root: Path) -> Any:
+    """Evict all, as if it had not been used for long."""
+    for note in (root / "cache/.used").rglob("*"):
+        if note.is_file():
+            os.utime(note, (0, 0))
+    told(cv.evict(older_than=1, cache_dir=root / "cache"))
+
+
+def clear(root: Path) -> Any:
+    told(cv.clear("wydot", "bsm", archive=root / "archive", cache_dir=root / "cache"))
+
+
+def told(removed: cv.Removed) -> None:
+    """Raise what a removal says of partitions that it could not remove."""
+    if removed.failed:
+        raise CacheError(str(removed.failed))
 
 
 def read(root: Path) -> Any:
@@ -56,7 +74,8 @@ def tidy(root: Path) -> Any:
     for _ in range(2):  # the first pass marks, the second removes
         for key in world.KEYS:
             tidied(layout, key, later, grace=timedelta(0))
-    status("wydot", "bsm", archive=root / "archive", cache_dir=root / "cache")
+    cv.verify("wydot", "bsm", archive=root / "archive", cache_dir=root / "cache")
+    cv.status("wydot", "bsm", archive=root / "archive", cache_dir=root / "cache")
 
 
 def crowd(root: Path, url: str, processes: int, days: int, seed: int) -> Any:
@@ -109,6 +128,8 @@ def digests(root: Path, url: str, start: date, end: date) -> Any:
 COMMANDS: dict[str, Callable[..., Any]] = {
     "fetch": fetch,
     "refresh": refresh,
+    "evict": evict,
+    "clear": clear,
     "read": read,
     "inspect": inspect,
     "finish": finish,

@@ -112,7 +112,8 @@ def load_everything() -> None:
         importlib.import_module(name)
     for module in pkgutil.walk_packages(intake_cvpilot.__path__, "intake_cvpilot."):
         if not fronts.search(module.name):
-            importlib.import_module(module.name)
+            with suppress(ImportError):  # engines that are not installed
+                importlib.import_module(module.name)
 
 
 def main() -> None:

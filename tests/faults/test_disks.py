@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -92,6 +92,19 @@ def test_disks_that_are_full_at_any_size(driver, root, figure):
             finish(driver, root)
     assert refused > 0
     figure("disk faults survived, full tmpfs of some sizes", f"{len(sizes)} of {len(sizes)}")
+
+
+def test_a_full_disk_can_be_cleared(driver, root):
+    with tmpfs(root / "cache", "size=2m"):
+        assert driver("fetch", root)["error"] is None
+        with suppress(OSError), (root / "cache/filler").open("wb", buffering=0) as filler:
+            while True:
+                filler.write(b"0" * 4096)
+        assert driver("refresh", root)["error"][0] == "SpaceError"
+        assert driver("clear", root)["error"] is None
+        assert driver("inspect", root)["value"]["seen"] == dict.fromkeys(world.KEYS)
+        (root / "cache/filler").unlink()
+        finish(driver, root)
 
 
 def test_disks_without_file_entries(driver, root, figure):
