@@ -11,7 +11,7 @@ SECONDS := 60
 INPUTS := 1000000
 BENCH_ARGS  ?=
 
-.PHONY: help setup demo test check docs bench lowest fuzz million clean
+.PHONY: help setup demo test check docs bench lowest fuzz million faults clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -71,6 +71,9 @@ fuzz: $(VENV)/dev.stamp ## look for bytes that crash or are miscounted, by cover
 
 million: $(VENV)/test.stamp ## the same with INPUTS=1000000 different altered records, without coverage
 	$(BIN)/python tests/fuzz/million.py --inputs $(INPUTS)
+
+faults: $(VENV)/test.stamp ## the fault tests and a scorecard; FULL=1 tries every point and the mutants (an hour)
+	$(BIN)/python tests/faults/scorecard.py
 
 clean: ## remove the environments and everything built
 	rm -rf $(VENV) .venvs build dist docs/_build docs/jupyter_execute docs/tables demo .coverage .coverage.* \

@@ -26,9 +26,9 @@ from intake_cvpilot.account import (
 from intake_cvpilot.building import Before, Building, Nothing
 from intake_cvpilot.cache import locks, staging
 from intake_cvpilot.cache.abandoned import abandoned
-from intake_cvpilot.cache.checksums import is_whole, open_plain
+from intake_cvpilot.cache.checksums import is_there
 from intake_cvpilot.cache.commit import commit
-from intake_cvpilot.cache.folders import storage_error, temporary_name
+from intake_cvpilot.cache.folders import storage_error, temporary_name, vanished
 from intake_cvpilot.cache.manifest import File, Manifest, as_quality, load
 from intake_cvpilot.changes import Changes
 from intake_cvpilot.errors import ArchiveError, ChangedError, CVPilotError, DamagedError
@@ -122,7 +122,6 @@ class Assembly:
 
     def persist(self, snapshot: Snapshot) -> Generator[None, None, Manifest]:
         """Commit a snapshot or its successors, also where others do the same without our lock."""
-        change: ChangedError | None = None
         for attempt in range(1, MOST_TRIES + 1):
             try:
                 return (yield from self.commit(snapshot))
@@ -130,15 +129,11 @@ class Assembly:
                 change = error
                 snapshot = self.relisted(snapshot)
             except OSError as error:
-                # With locks that do nothing, another process may have finished and cleared the
-                # staging under our feet: then its commit is found the next time round.
                 if vanished(error) and attempt < MOST_TRIES:
-                    continue
+                    continue  # without locks another may have finished, and cleared the staging
                 if isinstance(error, CVPilotError):
                     raise
-                raise storage_error(
-                    error, f"partition {self.key}", self.layout.root, snapshot.bytes
-                ) from error
+                raise storage_error(error, self.key, self.layout.root, snapshot.bytes) from error
         raise ArchiveError(
             f"{self.key} changed in the archive while it was read, {MOST_TRIES} times in a "
             f"row; try again later. The last change: {change}"
@@ -239,7 +234,11 @@ class Assembly:
     def broken(self, current: Manifest) -> list[File]:
         """Give the committed files that are missing, or not what the manifest says."""
         folder = self.layout.folder(self.key)
-        return [file for file in current.files if not whole(folder / file.name, file)]
+        return [
+            file
+            for file in current.files
+            if not is_there(folder / file.name, file.bytes, file.sha256)
+        ]
 
     def manifest(
         self,
@@ -299,21 +298,3 @@ class Assembly:
         return bool(snapshot.units or snapshot.authoritative) and is_closed(
             self.partition, snapshot.listed_at, self.job.settings.settle
         )
-
-
-def whole(path: Path, file: File) -> bool:
-    """Say whether a committed file hashes to what the manifest says."""
-    try:
-        with open_plain(path) as opened:
-            return is_whole(opened, file.bytes, file.sha256)
-    except OSError:
-        return False
-
-
-def vanished(error: BaseException | None) -> bool:
-    """Say whether a file that was there a moment ago, or should be, is behind an error."""
-    while error is not None:
-        if isinstance(error, (FileNotFoundError, DamagedError)):
-            return True
-        error = error.__cause__ or error.__context__
-    return False

@@ -9,7 +9,7 @@ import time
 from io import FileIO
 from pathlib import Path
 
-__all__ = ["file_sha256", "footer_sha256", "is_whole", "open_plain", "read_plain"]
+__all__ = ["file_sha256", "footer_sha256", "is_there", "is_whole", "open_plain", "read_plain"]
 
 _MAGIC = b"PAR1"
 
@@ -116,6 +116,15 @@ def is_whole(file: FileIO, size: int, digest: str, *, again: bool = False) -> bo
         if _known_as(file) == before and time.time_ns() - max(before[3:]) > _TICK_NS:
             _seen[before] = found
     return found == digest
+
+
+def is_there(path: Path, size: int, sha256: str) -> bool:
+    """Say whether a path is a file of this size and content."""
+    try:
+        with open_plain(path) as file:
+            return is_whole(file, size, sha256)
+    except OSError:
+        return False
 
 
 def _known_as(file: FileIO) -> tuple[int, int, int, int, int]:

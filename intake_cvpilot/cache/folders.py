@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from intake_cvpilot.errors import CacheError, SpaceError
+from intake_cvpilot.errors import CacheError, DamagedError, SpaceError
 
 __all__ = [
     "Folder",
@@ -27,6 +27,7 @@ __all__ = [
     "refuse_links",
     "storage_error",
     "temporary_name",
+    "vanished",
     "write_whole",
 ]
 
@@ -224,3 +225,12 @@ def storage_error(error: OSError, what: str, folder: Path, needed: int = 0) -> C
         f"{what} could not be stored in {folder}: {error.strerror or error}; it was discarded, "
         "and the partition is as it was. Call again; if it stays, check the disk and the rights"
     )
+
+
+def vanished(error: BaseException | None) -> bool:
+    """Say whether a file that was there a moment ago, or should be, is behind an error."""
+    while error is not None:
+        if isinstance(error, (FileNotFoundError, DamagedError)):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

@@ -16,6 +16,9 @@ from sweep import FAST, Driver, Stage, build_counter
 #: FULL=1 tries every point; otherwise every STRIDE-th, from the first, and the last.
 FULL = bool(os.environ.get("FULL"))
 
+#: File for the figures of a scorecard; read here, for no test sees the settings of its caller.
+SCORECARD = os.environ.get("CVPILOT_SCORECARD")
+
 #: Name of a mark -> program it stands for, and the Debian package that has it.
 NEEDS = {
     "gcc": ("gcc", "gcc libc6-dev"),
@@ -53,23 +56,22 @@ def stride() -> Callable[[int], int]:
 @pytest.fixture
 def flips() -> int:
     """Give how many bits are flipped: 1,000 for the scorecard."""
-    return 1000 if FULL or os.environ.get("CVPILOT_SCORECARD") else 200
+    return 1000 if FULL or SCORECARD else 200
 
 
 @pytest.fixture
 def reads() -> int:
-    """Give how often is read during refreshes, at least: 10,000 for the scorecard."""
-    return 10_000 if FULL or os.environ.get("CVPILOT_SCORECARD") else 400
+    """Give how often is read during refreshes, at least: 10,000 for the full scorecard."""
+    return 10_000 if FULL else 400
 
 
 @pytest.fixture
 def figure() -> Callable[[str, object], None]:
     """Note a figure of the scorecard, if one is being made."""
-    place = os.environ.get("CVPILOT_SCORECARD")
 
     def note(name: str, value: object) -> None:
-        if place:
-            with Path(place).open("a") as file:
+        if SCORECARD:
+            with Path(SCORECARD).open("a") as file:
                 file.write(json.dumps([name, str(value)]) + "\n")
 
     return note

@@ -50,7 +50,7 @@ def child(asked: dict[str, Any], answer: int) -> None:
             MODES.index(mode),
             ctypes.c_long(asked.get("at", 0)),
             int(asked.get("code", 0)),
-            -1,
+            os.open(asked["trace"], os.O_WRONLY | os.O_CREAT, 0o666) if "trace" in asked else -1,
         )
     try:
         said["value"] = commands.COMMANDS[str(asked["do"])](root, **asked.get("with", {}))

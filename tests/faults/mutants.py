@@ -68,16 +68,14 @@ MUTANTS = (
         "the manifest is put in place before the parts", "cache/commit.py",
         "            for name, file in known.items():\n",
         "            folder.replace(MANIFEST, data)\n            for name, file in known.items():\n",
-        FAULTS + "kill.py::test_killed_at_any_call_a_partition_is_its_old_or_its_new_generation"
-        "[refresh-KILL]",
+        ORDER,
     ),
     Mutant(
         "a manifest is written in place", "cache/folders.py",
         "        temporary = self.create(data)\n        try:\n            self.rename(temporary, name)\n",
         "        temporary = name\n        try:\n            self.discard(name)\n"
         "            with self.new(name) as file:\n                file.write(data)\n",
-        FAULTS + "kill.py::test_killed_at_any_call_a_partition_is_its_old_or_its_new_generation"
-        "[refresh-KILL]",
+        COMMIT + "test_killed_at_any_line_a_partition_is_its_old_or_its_new_generation",
     ),
     Mutant(
         "a staged part's hash is not compared", "cache/commit.py",
@@ -166,7 +164,7 @@ MUTANTS = (
         "an error of the disk keeps its own words", "assemble.py",
         "                if isinstance(error, CVPilotError):\n                    raise\n",
         "                raise\n",
-        FAULTS + "kill.py::test_an_error_at_any_call_is_told_and_nothing_is_lost[refresh-EIO]",
+        FAULTS + "kill.py::test_a_file_of_the_cache_itself_that_cannot_be_made_is_told_in_our_words",
     ),
 )  # fmt: skip
 

@@ -4,8 +4,8 @@ Every figure is noted by the test that measured it (fixture `figure`), so none i
 FULL=1 tries every point and runs the mutants; otherwise every n-th point is tried, as the tests
 say, and the mutants are left out.
 
-Tests elsewhere join by their place in `TESTS`: the network's faults come from
-`tests/faults/test_network.py`, with the figure "network faults survived".
+Tests elsewhere join by their place in `TESTS`, and by how the names of their figures begin in
+`LINES`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ LINES = (
     "SIGTERM survived",
     "killed by the kernel",
     "disk faults survived",
-    "network faults survived",
+    "network faults",
     "mutants killed",
 )
 

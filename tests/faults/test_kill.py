@@ -90,6 +90,27 @@ def test_an_error_at_any_call_is_told_and_nothing_is_lost(
     figure(f"disk faults survived, {name} at any call, {command}", f"{tried} of {tried}")
 
 
+def test_a_file_of_the_cache_itself_that_cannot_be_made_is_told_in_our_words(
+    driver, stage, tmp_path
+):
+    """Where no step of a fetch expects it: the list of objects, which Arrow writes."""
+    trace = tmp_path / "trace"
+    with stage.at("changed") as root:
+        driver("refresh", root, mode="COUNT_ALL", trace=str(trace))
+    made = [line.split() for line in trace.read_text().splitlines()]
+    places = [
+        int(n) for n, call, *path in made if call == "open" and "/incoming/." in "".join(path)
+    ]
+    assert places
+    for at in places[:2]:
+        with stage.at("changed") as root:
+            said = driver("refresh", root, mode="FAIL", at=at, code=errno.EIO)
+            assert said["error"] is not None
+            assert said["error"][2] == 3, said
+            assert "check the disk" in said["error"][1]
+            check(driver("finish", root), 0, 1, 1, said)
+
+
 def test_the_oracle_sees_a_mix_and_a_missing_part(driver, stage):
     """The judge itself: rows of two editions, and a part that has gone, are both found."""
     with stage.at("fetched") as root:
