@@ -19,7 +19,7 @@ import world
 
 import intake_cvpilot as cv
 from intake_cvpilot.cache.commit import tidied
-from intake_cvpilot.cache.staging import sweep
+from intake_cvpilot.cache.leftovers import sweep
 from intake_cvpilot.errors import CacheError
 
 

@@ -15,8 +15,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 import intake_cvpilot as cv
 from intake_cvpilot.cache.layout import MANIFEST
+from intake_cvpilot.cache.leftovers import sweep
 from intake_cvpilot.cache.manifest import load
-from intake_cvpilot.cache.staging import sweep
 from intake_cvpilot.cache.verify import verify
 from intake_cvpilot.errors import DamagedError, OfflineError
 
