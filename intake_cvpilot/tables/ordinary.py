@@ -200,6 +200,8 @@ def _holds_flags(kind: pa.DataType) -> bool:
     return (
         pa.types.is_struct(kind)
         and 0 < kind.num_fields <= _FLAGS
+        # Hexadecimal bits are no flags: null is another thing than missing there.
+        and not {"value", "length"} & {field.name for field in kind}
         and all(pa.types.is_boolean(field.type) for field in kind)
     )
 
