@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from mutations import built as whole
 from mutations import compact, holder_of, places
 from test_ordinary import ORDINARY, same
 
@@ -142,3 +143,16 @@ def test_secrets_of_unusual_keys_are_shown_in_no_way(tmp_path: Path) -> None:
         )
     assert "secret" not in shown
     assert shown.count("***") >= 4
+
+
+@pytest.mark.parametrize("value", [0, False, 0.0, "odd", [1, 2]])
+def test_a_part_with_another_value_than_an_object_is_kept(value: Any, tmp_path: Path) -> None:
+    record = copy.deepcopy(RECORD)
+    record["payload"]["data"]["partII"][1]["value"] = value
+    _, rows, _ = whole("wydot/BSM/2019/02/06/16", [b"\n".join([PLAIN, compact(record)])], tmp_path)
+    ordinary, odd = (
+        json.loads(row["extra"] or "null") for row in sorted(rows, key=lambda r: r["line"])
+    )
+    assert ordinary is None
+    part = {"id": "SupplementalVehicleExtensions", "value": value}
+    assert odd == {"payload": {"data": {"partII": {"other": [part]}}}}

@@ -188,7 +188,8 @@ def fold_parts(data: dict[str, Any]) -> None:
             value = part.get("value")
             if type(value) is list and len(value) == 1:
                 value = value[0]
-            if name is not None and name not in folded and (type(value) is dict or not value):
+            usual = type(value) is dict or says_nothing(value)
+            if usual and name is not None and name not in folded:
                 folded[name] = value or {}
                 if len(part) > 2 or (len(part) == 2 and "value" not in part):
                     part.pop("value", None)
