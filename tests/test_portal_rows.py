@@ -18,22 +18,18 @@ from intake_cvpilot.tables.portal_names import portal_columns
 
 SAMPLES = sorted(Path(__file__, "..", "samples").resolve().glob("*.json"))
 FOLDERS = {"nycdot": "2021/04/FRI/AM"}
-# What the publisher's flattening does not take: version 1's names, no stamp of the record's own,
-# other envelopes of traveler information, J2735's misspelt duration, regions that are no path,
-# values of another type than their column's, objects in a list of one.
+# What the publisher's flattening does not take, as far as the bucket's records show it.
 NOT_FLATTENED = {
-    "thea-bsm-1-sentinels",
-    "wydot-bsm-1",
-    "wydot-bsm-6-collapsed_lists",
-    "wydot-bsm-6-folder_time",
-    "wydot-bsm-6-received_time",
-    "wydot-bsm-6-leftover",
-    "wydot-bsm-6-unreadable",
-    "wydot-tim-3",
-    "wydot-tim-5",
-    "wydot-tim-6-region",
-    "wydot-tim-6-broadcast",
-    "wydot-tim-6-empty",
+    "thea-bsm-1-sentinels": "objects in a list of one",
+    "wydot-bsm-6-collapsed_lists": "objects in a list of one",
+    "wydot-bsm-6-received_time": "no stamp of the record's own",
+    "wydot-bsm-6-leftover": "values of another type than their column's",
+    "wydot-bsm-6-unreadable": "values of another type than their column's",
+    "wydot-tim-3": "another envelope",
+    "wydot-tim-6-broadcast": "another envelope",
+    "wydot-tim-5": "J2735's misspelt duration",
+    "wydot-tim-6-region": "a region that is no path",
+    "wydot-tim-6-empty": "no data frame, so no row",
 }
 
 
@@ -94,14 +90,23 @@ def compare(source, kind, records, folder):
 def pairs():
     for path in SAMPLES:
         source, kind = path.stem.split("-")[:2]
-        if source != "wydot_backup" and path.stem not in NOT_FLATTENED:
+        if source != "wydot_backup":
             yield pytest.param(source, kind.upper(), path, id=path.stem)
 
 
 @pytest.mark.parametrize(("source", "kind", "path"), list(pairs()))
 def test_a_sample_means_the_same_in_both_forms(source, kind, path, tmp_path):
-    filled, *_ = compare(source, kind, [json.loads(path.read_text())], tmp_path)
+    records = [json.loads(path.read_text())]
+    if path.stem in NOT_FLATTENED:  # true of each, or the list is too long
+        with pytest.raises((AssertionError, AttributeError, KeyError)):
+            compare(source, kind, records, tmp_path)
+        return
+    filled, *_ = compare(source, kind, records, tmp_path)
     assert filled > 5
+
+
+def test_what_is_not_flattened_is_among_the_samples():
+    assert set(NOT_FLATTENED) <= {path.stem for path in SAMPLES}
 
 
 JSON = st.recursive(

@@ -2,15 +2,15 @@
 
 The portal flattened the archive's records: its values are the published ones under other names.
 An entry says which of our columns hold a value, in which form the portal writes it, and where it
-stands in the archive's record.  `to_portal` writes the portal's columns from ours; `to_record`
-gives the archive's record of a portal's row, which is then decoded like any other.
+stands in the archive's record.  `to_portal` writes the portal's columns from ours; the way back
+is `intake_cvpilot.tables.portal_rows.restorer`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
@@ -19,7 +19,7 @@ from intake_cvpilot.tables import portal_bsm, portal_event, portal_spat, portal_
 if TYPE_CHECKING:
     from intake_cvpilot.tables.portal_column import PortalColumn
 
-__all__ = ["needed", "portal_columns", "portal_schema", "to_portal", "to_record"]
+__all__ = ["needed", "portal_columns", "portal_schema", "to_portal"]
 
 _MAPS = {
     "messages": {"wydot": portal_bsm.WYDOT, "thea": portal_bsm.THEA},
@@ -94,41 +94,3 @@ def to_portal(data: pa.Table, source: str, table: str, names: Sequence[str]) -> 
         ],
         schema=schema,
     )
-
-
-def to_record(row: Mapping[str, Any], source: str, table: str) -> dict[str, Any]:
-    """Give the archive's record that a row of the portal was flattened from, as far as it goes.
-
-    Parameters
-    ----------
-    row : mapping of str to object
-        The portal's values, by names in any case; numbers may be text.  Empty text is null.
-    source, table : str
-        As for `portal_columns`.
-
-    Returns
-    -------
-    dict
-        Of the archive's newest form: decoding it gives our cells, with units, sentinels and counts
-        as for a record of the archive.
-    """
-    known = {name.lower(): value for name, value in row.items() if value not in (None, "")}
-    record: dict[str, Any] = {}
-    for name, column in portal_columns(source, table).items():
-        value = column.form.parse(known[name.lower()]) if name.lower() in known else None
-        if column.path and value is not None:
-            _put(record, column.path.split("."), value)
-    data = record.get("payload", {}).get("data", {})
-    parts = data.get("partII")
-    if parts and not source.startswith("thea"):
-        data["partII"] = [{"id": name, "value": value} for name, value in parts.items()]
-    return record
-
-
-def _put(holder: dict[str, Any], path: Sequence[str], value: Any) -> None:
-    for step in path[:-1]:
-        inner = holder.setdefault(step, {})
-        if not isinstance(inner, dict):
-            return  # a text where others have an object: the object's values win nothing
-        holder = inner
-    holder[path[-1]] = value
