@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
+import signal
+import subprocess
+import sys
+import threading
+import time
 from datetime import date
 
 import pandas as pd
@@ -319,6 +324,44 @@ def test_a_fetch_that_ended_early_goes_on_with_the_pages_it_lacks(server, where)
     assert report.counts.objects == 24
 
 
+def test_a_fetch_that_was_killed_goes_on_page_by_page(server, table, where):
+    """A process that ends by a signal while the pages after nine o'clock are on their way."""
+    hours = [f"T{hour:02}:00:00.000'" for hour in range(24)]
+    dead = threading.Event()
+
+    def hour(asked):
+        return next(n for n, each in enumerate(hours) if f">= '{DAY[0]}{each}" in asked["$where"])
+
+    def late(asked, given):
+        if hour(asked.query) >= 9:
+            dead.wait(60)
+        return given
+
+    server.script("page", *[late] * 24)
+    code = (
+        "import sys, json, intake_cvpilot as cv; "
+        "cv.fetch('wydot_portal', 'BSM', *json.loads(sys.argv[1]), **json.loads(sys.argv[2]))"
+    )
+    words = [json.dumps(DAY), json.dumps(where, default=str)]
+    staging = where["cache_dir"] / ".staging"
+    with subprocess.Popen([sys.executable, "-c", code, *words]) as running:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and len(list(staging.rglob("units/*"))) < 9:
+            time.sleep(0.05)
+        running.send_signal(signal.SIGKILL)
+    dead.set()
+    assert running.returncode == -signal.SIGKILL
+    assert len(list(staging.rglob("units/*"))) == 9
+    assert not list(where["cache_dir"].rglob("manifest.json"))
+    server._scripts.clear()
+    before = len(server.asked("page"))
+    frame = cv.open_pandas("wydot_portal", "BSM", *DAY, **where)
+    again = server.asked("page")[before:]
+    assert sorted(hour(each.query) for each in again) == list(range(9, 24))
+    ids = [json.loads(text)[":id"] for text in frame.extra]
+    assert sorted(ids) == sorted(row[":id"] for row in of_day(table))
+
+
 def test_equal_rows_after_a_change_are_unverified_until_refreshed(server, where, monkeypatch):
     monkeypatch.setenv("CVPILOT_RECHECK", "0")
     monkeypatch.setenv("CVPILOT_SETTLE", "36500")
@@ -422,6 +465,45 @@ def test_tampas_wall_time_becomes_utc(tmp_path):
         # The order of rows in a page says nothing of the clock that was put back.
         two = cv.open_pandas("thea_portal", "BSM", "2019-11-03", "2019-11-03", **ask)
         assert set(two.time_basis) == {"generated_ambiguous"}
+
+
+CHANGES = {
+    "2019-03-10": [
+        ("00:00:00.000", "2019-03-10 05:00:00", "generated"),
+        ("01:59:59.500", "2019-03-10 06:59:59.500000", "generated"),
+        ("03:00:00.000", "2019-03-10 07:00:00", "generated"),
+        ("23:59:59.999", "2019-03-11 03:59:59.999000", "generated"),
+    ],
+    "2019-11-03": [
+        ("00:59:59.500", "2019-11-03 04:59:59.500000", "generated"),
+        ("01:00:00.000", None, "generated_ambiguous"),
+        ("01:59:59.500", None, "generated_ambiguous"),
+        ("02:00:00.000", "2019-11-03 07:00:00", "generated"),
+        ("23:59:59.999", "2019-11-04 04:59:59.999000", "generated"),
+    ],
+}
+
+
+@pytest.mark.parametrize("day", CHANGES)
+def test_tampas_days_of_23_and_25_hours(day, tmp_path):
+    told = CHANGES[day]
+    rows = [
+        {**TAMPA, ":id": f"r{n}", "coredata_id": f"v{n}", "metadata_generatedat": f"{day}T{clock}"}
+        for n, (clock, *_) in enumerate(told)
+    ]
+    with PortalServer({"nm7w-nvbm": rows}) as server:
+        where = {"storage_options": {"endpoint_url": server.url}, "cache_dir": tmp_path}
+        ask = {"timezone": "America/New_York", **where}
+        frame = cv.open_pandas("thea_portal", "BSM", day, day, **ask)
+        assert len(frame) == len(rows)
+        for row in frame.itertuples():
+            _, instant, basis = told[int(row.vehicle_id[1:])]
+            assert row.time_basis == basis
+            assert instant in (None, str(row.event_time).removesuffix("+00:00"))
+        # The last of the day, asked for by its instants: a day later in UTC.
+        start = frame.event_time.max()
+        last = cv.open_pandas("thea_portal", "BSM", start, start + pd.Timedelta("1ms"), **where)
+        assert list(last.vehicle_id) == [f"v{len(rows) - 1}"]
 
 
 def test_new_yorks_bins_are_partitions(tmp_path):
