@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from intake_cvpilot.account import blocks_of, contents
 from intake_cvpilot.archive import open_archive
+from intake_cvpilot.archive.address import Address
 from intake_cvpilot.assemble import block_id
 from intake_cvpilot.bars import showing
 from intake_cvpilot.cache.layout import split_folder
@@ -174,7 +175,10 @@ def describe(job: Job, views: Sequence[View], listing: Listing) -> Plan:
                 error=str(failure) if failure else None,
             )
         )
-    rate = job.settings.rate
+    settings = job.settings
+    # What this computer answers is not held back.
+    is_local = Address.parse(settings.archive, settings.storage_options).is_local
+    rate = None if is_local else settings.rate
     objects, size = (sum(getattr(row, n) or 0 for row in rows) for n in ("objects", "bytes"))
     to_read = [row.key for row in rows if row.bytes]
     asked = job.request

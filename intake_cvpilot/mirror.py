@@ -245,8 +245,7 @@ class _Copying:
         lacking = [unit for unit in snapshot.units if unit.key not in digests]
         with place.incoming() as folder, closing(self.archive.read(lacking, folder)) as arriving:
             for got in arriving:
-                place.take(got)
-                digests[got.unit.key] = got.digest
+                digests[got.unit.key] = place.take(got)
                 self.progress(Event("read", key, done=got.unit.size))
         made = Record(key, snapshot.listed_at, snapshot.units, digests)
         self.deposit.commit(made)

@@ -50,7 +50,8 @@ class Plan:
     partitions: tuple[PartitionPlan, ...]
     """One for each partition whose window meets the range, in order."""
     seconds: float | None = None
-    """Time that the requests take at the set rate at least; None without a limit."""
+    """Time that the reads take at the set rate at least; None without a limit, as for a local
+    copy."""
     parquet_bytes: int | None = None
     """Bytes of Parquet to expect, as cached neighbours took; None when there are none."""
     disk_bytes: int = 0

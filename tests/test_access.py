@@ -77,6 +77,14 @@ def test_a_plan_foresees_time_parquet_and_room(objects, where):
     assert f"{then.parquet_bytes:,} bytes of Parquet" in str(then)
 
 
+def test_a_plan_of_a_local_copy_foresees_no_waiting(tmp_path):
+    (tmp_path / "copy/wydot/BSM/2021/04/01/00").mkdir(parents=True)
+    (tmp_path / "copy/wydot/BSM/2021/04/01/00/a").write_text("{}")
+    plan = cv.plan(*DAY, archive=tmp_path / "copy", cache_dir=tmp_path / "cache", rate=2)
+    assert (plan.objects, plan.seconds) == (1, None)
+    assert "set rate" not in str(plan)
+
+
 def test_what_no_disk_can_hold_is_refused_before_the_first_read(tmp_path):
     """A file of 8 TB that takes no room itself."""
     path = tmp_path / "archive/wydot/BSM/2021/04/01/00/a"

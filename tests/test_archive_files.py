@@ -6,6 +6,7 @@ import base64
 import hashlib
 import io
 import os
+import subprocess
 import tarfile
 from datetime import UTC, datetime
 from typing import ClassVar
@@ -259,6 +260,16 @@ def test_a_tar_of_a_copy_is_an_archive(archive_dir, into, tmp_path, url):
     with tarfile.open(tmp_path / "copy.tar", "w") as tar:
         tar.add(archive_dir / "wydot", "wydot")
     archive = open_archive(url.format(tmp_path / "copy.tar"))
+    assert archive.identity == f"tar://::{(tmp_path / 'copy.tar').as_uri()}"
+    assert fetched(archive, into) == OBJECTS
+
+
+@pytest.mark.parametrize("top", [".", "./wydot"])
+def test_a_tar_of_the_folder_itself_is_an_archive_too(archive_dir, into, tmp_path, top):
+    """As ``tar -C copy -cf copy.tar .`` packs it: every name begins with a dot and a slash."""
+    packed = ["tar", "-C", str(archive_dir), "-cf", str(tmp_path / "copy.tar"), top]
+    subprocess.run(packed, check=True)
+    archive = open_archive(f"tar://::{tmp_path / 'copy.tar'}")
     assert archive.identity == f"tar://::{(tmp_path / 'copy.tar').as_uri()}"
     assert fetched(archive, into) == OBJECTS
 

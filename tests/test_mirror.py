@@ -336,6 +336,23 @@ def test_a_bucket_is_a_mirror(objects, server, bucket, lab, tmp_path):
     assert b"CANARY" not in stored
 
 
+def test_a_bucket_that_copies_a_folder_takes_each_file_once(objects, lab, tmp_path):
+    """A folder has no MD5 to know an object by again: the bucket's own does."""
+    for key, body in objects.items():
+        path = tmp_path / "copy" / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(body)
+    folder = {"archive": tmp_path / "copy", "rate": None}
+    assert cv.mirror(*DAY, "s3://lab/folder", lab, **folder).actions == {"copied": 1}
+    again = cv.mirror(*DAY, "s3://lab/folder", lab, **folder)
+    assert (again.actions, again.bytes_read) == ({"kept": 1}, 0)
+    options = {**lab, "mirror_of": str(tmp_path / "copy")}
+    report = cv.fetch(
+        *DAY, archive="s3://lab/folder", storage_options=options, cache_dir=tmp_path / "cache"
+    )
+    assert report.counts.objects == len(objects)
+
+
 @pytest.mark.parametrize("words", ["is no mirror", "not of s3://some-other"])
 def test_a_bucket_that_is_no_mirror_or_of_another_archive_is_told(words, bucket, lab):
     place = "s3://lab/third"

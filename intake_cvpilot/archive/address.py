@@ -49,8 +49,10 @@ class Address:
     @property
     def is_local(self) -> bool:
         """Whether it is this computer that answers, so that nobody's patience is used up."""
+        if self.kind != "filesystem":
+            return self.kind in ("folder", "rows")
         scheme, mark, _ = self.place.rpartition("::")[2].partition("://")
-        return self.kind in ("folder", "rows") or not mark or scheme in ("file", "local", "memory")
+        return not mark or scheme in ("file", "local", "memory")
 
     def __repr__(self) -> str:
         return f"Address({self.identity!r})"

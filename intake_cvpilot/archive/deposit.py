@@ -31,8 +31,8 @@ class Place(Protocol):
         """Write a small file whole or not at all."""
         ...
 
-    def take(self, received: Received) -> None:
-        """Put an object that arrived where it belongs."""
+    def take(self, received: Received) -> str:
+        """Put an object that arrived where it belongs, and give the digest to know it by there."""
         ...
 
     def held(self, snapshot: Snapshot, known: Mapping[str, str]) -> dict[str, str]:

@@ -52,7 +52,7 @@ class FolderPlace:
             temporary.unlink(missing_ok=True)
             raise _trouble(error, self.root) from error
 
-    def take(self, received: Received) -> None:
+    def take(self, received: Received) -> str:
         """Put an object that arrived where it belongs."""
         self.check(received.unit.key)
         modified = received.unit.last_modified
@@ -62,6 +62,7 @@ class FolderPlace:
             self._place(received.path, received.unit.key)
         except OSError as error:
             raise _trouble(error, self.root) from error
+        return received.digest
 
     def held(self, snapshot: Snapshot, known: Mapping[str, str]) -> dict[str, str]:
         """Give the digest of each unit whose file has the right content; each is read whole."""
@@ -135,10 +136,13 @@ class BucketPlace:
         self.store = bucket.store
         self.close = bucket.close
 
-    def take(self, received: Received) -> None:
+    def take(self, received: Received) -> str:
         """Put an object that arrived where it belongs."""
-        self.bucket.store(received.unit.key, received.path.read_bytes())
+        body = received.path.read_bytes()
+        self.bucket.store(received.unit.key, body)
         received.path.unlink()
+        # Not the SHA-256 of what came from elsewhere: a bucket's listing knows MD5 only.
+        return hashlib.md5(body, usedforsecurity=False).hexdigest()
 
     def held(self, snapshot: Snapshot, known: Mapping[str, str]) -> dict[str, str]:
         """Give the digest of each unit that the bucket lists with the right size and MD5."""

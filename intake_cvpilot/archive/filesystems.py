@@ -96,6 +96,8 @@ class FilesystemArchive:
                 f"the archive {self.identity} cannot be opened ({type(error).__name__})"
             ) from None
         self._root = str(root).rstrip("/")
+        if not self._root and self._fs.protocol == "tar" and self._fs.exists("."):
+            self._root = "."  # what `tar -C copy -cf copy.tar .` has packed is named ./wydot/...
         # The others may share one file or connection among threads (a tar does, unguarded).
         self._threads = threads if self._fs.async_impl else 1
 
