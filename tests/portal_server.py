@@ -1,7 +1,8 @@
 """A stand-in for the data portal on loopback: a subset of SODA 2.1 over rows in memory.
 
 It answers ``$select`` (columns, ``*``, ``:id``, ``count(*)``), ``$where`` (``>=``, ``<``, ``>``,
-``=``, ``IS NULL``, ``in (...)``, joined by AND), ``$order=:id``, ``$limit`` and ``$offset``, with
+``=``, ``IS NULL``, ``in (...)``, joined by AND), ``$group`` of a count by one column,
+``$order=:id``, ``$limit`` and ``$offset``, with
 the portal's headers, gzip and an app token.  A script says which questions get another answer.
 """
 
@@ -12,6 +13,7 @@ import hashlib
 import json
 import re
 import threading
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -114,7 +116,14 @@ class PortalServer:
         found = found[begin : begin + min(int(asked.query.get("$limit", 1000)), self.cap)]
         select = [part.strip() for part in asked.query["$select"].split(",")]
         if asked.kind == "count":
-            found = [{"count": str(sum(matches(row, asked.query["$where"]) for row in rows))}]
+            met = [row for row in rows if matches(row, asked.query.get("$where", ""))]
+            found = [{"count": str(len(met))}]
+            if by := asked.query.get("$group"):
+                groups = Counter(row.get(by) for row in met)
+                found = [
+                    {"count": str(n)} | ({} if value is None else {by: value})
+                    for value, n in groups.items()
+                ]
         elif "*" not in select:
             found = [{name: row[name] for name in select if name in row} for row in found]
         else:

@@ -524,6 +524,33 @@ def test_new_yorks_bins_are_partitions(tmp_path):
         assert len(friday) == 3
 
 
+def test_new_yorks_rows_of_no_bin_are_counted_once_and_told(tmp_path):
+    bins = ["2021-04-FRI-AM", "2021-13-FRI-AM", "2021-04-FRI-XX", "2021-04-XXX-AM", "never", None]
+    rows = [
+        {":id": f"row-{n}", "eventheader_eventtype": "fcw", "bsmlist": "[]"}
+        | ({"eventheader_eventtimebin": name} if name else {})
+        for n, name in enumerate(bins)
+    ]
+    with PortalServer({"usnx-z3mt": rows}) as server:
+        where = {"storage_options": {"endpoint_url": server.url}, "cache_dir": tmp_path}
+        with pytest.warns(UserWarning, match="5 rows of the portal's table have no usable time"):
+            report = cv.fetch("nycdot_portal", "EVENT", "2021-04-01", "2021-05-31", **where)
+        assert report.counts.records == 1
+        assert len([each for each in server.asked("count") if "$group" in each.query]) == 1
+
+
+@pytest.mark.parametrize("body", [b'[{"eventheader_eventtimebin":"x"}]', b'[{"count":"no"}]'])
+def test_a_count_by_bin_that_is_none_is_refused(body, tmp_path):
+    def wrong(asked, given):
+        return Given(200, body, given.headers) if "$group" in asked.query else given
+
+    with PortalServer({"usnx-z3mt": []}) as server:
+        server.script("count", *[wrong] * 9)
+        where = {"storage_options": {"endpoint_url": server.url}, "cache_dir": tmp_path}
+        with pytest.raises(ArchiveError, match="not the data portal's"):
+            cv.fetch("nycdot_portal", "EVENT", "2021-04-01", "2021-04-30", weekday="FRI", **where)
+
+
 def test_the_buckets_denial_points_to_the_portal():
     denied = from_status(403, {}, b"", what="listing s3://bucket", listed=False, public=True)
     assert isinstance(denied, AccessDeniedError)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -71,6 +72,17 @@ def test_a_table_is_an_archive_of_days(where):
     assert cv.fetch("wydot_portal", "BSM", "2021-04-01", "2021-04-03", **where).requests == 0
 
 
+def test_the_split_table_may_go_and_the_days_fetched_stay(where):
+    ask = ("wydot_portal", "BSM", "2021-04-02", "2021-04-02")
+    before = cv.open_pandas(*ask, **where)
+    shutil.rmtree(where["cache_dir"] / ".split")
+    assert cv.verify(*ask, **where).is_good
+    assert cv.fetch(*ask, **where).requests == 0
+    assert cv.open_pandas(*ask, **where).equals(before)
+    assert not (where["cache_dir"] / ".split").exists()
+    assert len(cv.open_pandas("wydot_portal", "BSM", "2021-04-03", "2021-04-03", **where)) == 100
+
+
 def test_a_row_of_the_table_is_found_again(where):
     frame = cv.open_pandas("wydot_portal", "BSM", "2021-04-02", "2021-04-02", **where)
     one = frame.iloc[3]
@@ -107,6 +119,12 @@ def test_another_table_is_refused(tmp_path):
         cv.fetch("wydot_portal", "BSM", "2021-04-01", "2021-04-01", archive=path)
     with pytest.raises(ArchiveError, match="there is no file"):
         cv.fetch("wydot_portal", "BSM", "2021-04-01", "2021-04-01", archive=tmp_path / "no.csv")
+
+
+def test_a_day_that_is_none_is_counted_with_the_rows_without_a_time(tmp_path):
+    odd = [["02/30/2021 10:30:00 AM", *row(1)[1:]], ["13/01/2021 10:30:00 AM", *row(1)[1:]]]
+    state = split(table(tmp_path / "rows.csv", [row(1), *odd]), BSM, tmp_path / "split")
+    assert (state.rows, state.without_time, state.total) == ({"2021-04-01": 1}, 2, 3)
 
 
 def test_a_table_that_changed_is_split_anew(tmp_path):
@@ -211,11 +229,11 @@ def test_both_spellings_of_a_time(text, parts):
 
 def test_new_yorks_table_is_split_by_month_and_weekday(tmp_path):
     names = ["eventHeader_eventTimeBin", "eventHeader_eventType", "bsmList"]
-    bins = ["2021-04-FRI-AM", "2021-04-FRI-PM", "2021-04-N/A-N/A", "x"]
+    bins = ["2021-04-FRI-AM", "21-04-FRI-PM", "2021-04-N/A-N/A", "x", "2021-04-XXX-AM"]
     path = table(tmp_path / "rows.csv", [[name, "fcw", "[]"] for name in bins], names=names)
     where = {"archive": path, "cache_dir": tmp_path / "cache"}
     month = ("2021-04-01", "2021-04-30")
-    with pytest.warns(UserWarning, match="1 rows"):
+    with pytest.warns(UserWarning, match="2 rows"):
         report = cv.fetch("nycdot_portal", "EVENT", *month, **where)
     rows = {p.key[-3:]: p.listing["rows"] for p in report.partitions if p.listing["rows"]}
     assert rows == {"FRI": 2, "/NA": 1}

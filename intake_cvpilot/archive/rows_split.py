@@ -13,12 +13,14 @@ import os
 import shutil
 from collections import Counter
 from dataclasses import asdict, dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from filelock import FileLock
 
 from intake_cvpilot.archive.rows_group import Grouping, fields, time_parts
+from intake_cvpilot.archive.socrata_query import bin_name
 from intake_cvpilot.archive.translate import from_disk, from_system
 from intake_cvpilot.errors import ArchiveError, ChangedError
 
@@ -224,13 +226,9 @@ class _Pass:
 def _name(key: str, *, bins: bool) -> str | None:
     """Give the name of the file that rows go to: the day, or year, month and weekday."""
     if bins:
-        year, _, rest = key.partition("-")
-        month, _, rest = rest.partition("-")
-        weekday, _, period = rest.partition("-")
-        if rest.startswith("N/A"):
-            weekday = "NA"
-        if not (year.isdigit() and month.isdigit() and weekday.isalpha() and (period or rest)):
-            return None
-        return f"{2000 + int(year) if len(year) == 2 else year}-{month}-{weekday}"
+        return bin_name(key)
     found = time_parts(key)
-    return found[0] if found else None
+    try:
+        return date.fromisoformat(found[0]).isoformat() if found else None
+    except ValueError:  # 02/30/2021: no partition has such a day
+        return None

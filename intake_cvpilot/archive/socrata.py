@@ -23,7 +23,7 @@ from intake_cvpilot.archive.crew import arrivals, gather
 from intake_cvpilot.archive.meter import Meter
 from intake_cvpilot.archive.retry import Retry
 from intake_cvpilot.archive.socrata_http import Body, SocrataHttp
-from intake_cvpilot.archive.socrata_query import Page, Window, literal, window
+from intake_cvpilot.archive.socrata_query import Page, Window, bin_name, literal, window
 from intake_cvpilot.archive.stop import Stop
 from intake_cvpilot.archive.throttle import Throttle
 from intake_cvpilot.archive.translate import shown
@@ -166,8 +166,28 @@ class SocrataArchive:
         dataset = asked.dataset.id
         with self._lock:
             if dataset not in self._timeless:
-                self._timeless[dataset] = self._count(asked, asked.timeless, what)[0]
+                self._timeless[dataset] = (
+                    self._count(asked, asked.timeless, what)[0]
+                    if asked.day is not None
+                    else self._without_bin(asked, what)
+                )
             return self._timeless[dataset]
+
+    def _without_bin(self, asked: Window, what: str) -> int:
+        """Count rows whose bin belongs to no partition; a text can say anything."""
+        column = asked.dataset.time
+        query = {
+            "$select": f"{column}, count(*)",
+            "$group": column,
+            "$limit": str(INDEX_ROWS),
+        }
+
+        def read(body: Body) -> list[tuple[Any, int]]:
+            return answers.counted_by(body.content, column, what)
+
+        self._meter.listed()
+        found = self._ask(asked, query, read, what, Stop())
+        return sum(rows for text, rows in found if bin_name(str(text)) is None)
 
     def _index(
         self, asked: Window, count: int, changed: str, what: str

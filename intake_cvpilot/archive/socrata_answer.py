@@ -17,7 +17,17 @@ from intake_cvpilot.errors import ArchiveError, ChangedError
 if TYPE_CHECKING:
     from intake_cvpilot.sources import Dataset
 
-__all__ = ["Rows", "behind", "counted", "improper", "index", "modified", "page", "tag"]
+__all__ = [
+    "Rows",
+    "behind",
+    "counted",
+    "counted_by",
+    "improper",
+    "index",
+    "modified",
+    "page",
+    "tag",
+]
 
 _TIMES: Final = frozenset({"floating_timestamp", "calendar_date", "fixed_timestamp", "date"})
 _TEXTS: Final = frozenset({"text"})
@@ -78,6 +88,22 @@ def counted(body: bytes, what: str) -> int:
     if len(found) != 1 or len(found[0]) != 1:
         raise improper(what, "a count is one row of one value")
     (value,) = found[0].values()
+    return _number(value, what)
+
+
+def counted_by(body: bytes, column: str, what: str) -> list[tuple[Any, int]]:
+    """Read the answer to ``count(*)`` by a column: each value (None: none) and its count."""
+    found = []
+    for row in _decoded(_PLAIN, body, what):
+        value = row.pop(column, None)
+        if len(row) != 1:
+            raise improper(what, "a count of a value is one row of one number")
+        (count,) = row.values()
+        found.append((value, _number(count, what)))
+    return found
+
+
+def _number(value: Any, what: str) -> int:
     text = str(value)
     if not (text.isascii() and text.isdigit()) or len(text) > 15:
         raise improper(what, "its count is no number")

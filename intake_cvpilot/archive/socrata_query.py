@@ -14,19 +14,33 @@ from typing import Final
 from urllib.parse import quote, unquote
 
 from intake_cvpilot.errors import InvalidRequestError
-from intake_cvpilot.partition import PERIODS
+from intake_cvpilot.partition import PERIODS, WEEKDAYS
 from intake_cvpilot.sources import Dataset, message_type, source, sources
 
-__all__ = ["Page", "Window", "literal", "window"]
+__all__ = ["Page", "Window", "bin_name", "literal", "window"]
 
 _PAGE: Final = re.compile(r"(?P<rows>[1-9]\d{0,8})-rows(?:-after-(?P<after>.+))?")
 _STAMP: Final = re.compile(r"\d{4}-\d\d-\d\dT(?P<hour>[01]\d|2[0-3]):\d\d:\d\d(?:\.\d+)?")
 _NA: Final = ("NA", "N/A")
+_BIN: Final = re.compile(
+    rf"(?P<year>\d{{4}}|\d\d)-(?P<month>0[1-9]|1[0-2])-(?P<weekday>{'|'.join(WEEKDAYS)}|N/A)"
+    rf"-(?:{'|'.join(PERIODS)}|N/A)",
+    re.ASCII,
+)
 
 
 def literal(value: str) -> str:
     """Give a text as SoQL writes it."""
     return "'" + value.replace("'", "''") + "'"
+
+
+def bin_name(text: str) -> str | None:
+    """Give year, month and weekday of a bin as ``2021-04-FRI``; None where no partition has it."""
+    found = _BIN.fullmatch(text)
+    if found is None:
+        return None
+    year, month, weekday = found["year"], found["month"], found["weekday"]
+    return f"{year if len(year) == 4 else '20' + year}-{month}-{weekday.replace('/', '')}"
 
 
 @dataclass(frozen=True, slots=True)
