@@ -236,8 +236,13 @@ class _Copying:
         old = self.deposit.record(key)
         if not snapshot.units and (not snapshot.authoritative or (old and old.units)):
             raise ArchiveError(
-                f"{key} is empty in the archive, which is no reason to call an empty copy whole"
-                + (": what the mirror has is kept" if old else "")
+                f"{key} is empty in the archive, which "
+                + (
+                    "is no reason to empty the copy: what the mirror has is kept"
+                    if old and old.units
+                    else "of this kind of archive proves nothing: an empty copy is not called "
+                    "whole; on_error='skip' (--on-error skip) passes over it"
+                )
             )
         for unit in snapshot.units:
             place.check(unit.key)

@@ -54,7 +54,7 @@ def whole_months(
     if first is None or after is None or first >= after:
         low, high = _day(start, zone), _day(end, zone, before=True)
         if _day(end, zone) < low:
-            raise InvalidRequestError(f"start {start} is not before end {end}")
+            raise InvalidRequestError(f"start {start} is not before end {end}: are they swapped?")
         raise InvalidRequestError(
             "the source has no days, so a range is whole months; the one around yours is "
             f'start="{low.replace(day=1)}", end="{next_month(max(low, high)) - _DAY}"'

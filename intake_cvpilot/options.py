@@ -159,8 +159,12 @@ def with_options(options: type[Any]) -> Callable[[Function], Function]:
         def checked(*args: Any, **keywords: Any) -> Any:
             unknown = sorted(set(keywords) - names)
             if unknown:
+                # Read only here: it needs a package that a bare import must not load.
+                from intake_cvpilot.sources import suggestion
+
+                wrong = ", ".join(f"{name}{suggestion(name, names)}" for name in unknown)
                 raise InvalidRequestError(
-                    f"{function.__name__}() does not take {', '.join(unknown)}; "
+                    f"{function.__name__}() does not take {wrong}; "
                     f"it takes {', '.join(p.name for p in own)}, {', '.join(keys)}"
                 )
             return function(*args, **keywords)

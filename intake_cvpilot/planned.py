@@ -95,9 +95,14 @@ class Plan:
         text = (
             f"{self.source} {self.message_type} {self.start} to {self.end}: "
             f"{len(self.partitions)} partitions ({states}); "
-            f"to read: {self.objects:,} objects, {self.bytes:,} bytes"
         )
-        if self.seconds is not None:
+        unlisted = sum(partition.error is not None for partition in self.partitions)
+        if unlisted and not self.objects:
+            return text + f"to read: unknown, as {unlisted:,} could not be listed"
+        text += f"to read: {self.objects:,} objects, {self.bytes:,} bytes"
+        if unlisted:
+            text += f", and what {unlisted:,} hold that could not be listed"
+        if self.seconds:
             text += f", at least {self.seconds:,.0f} s at the set rate"
         if self.bytes:
             if self.parquet_bytes is not None:

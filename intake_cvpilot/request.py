@@ -265,7 +265,7 @@ def _named(name: str, convert: Any, bound: date, where: ZoneInfo) -> datetime:
 
 def _order(asked: _Asked, start: datetime, end: datetime) -> str:
     text = f"start {asked.start} is not before end {asked.end}"
-    if start > end:
+    if start > end or _is_date(asked.end):
         return f"{text}: are they swapped?"
     if start == end:
         text += (

@@ -199,7 +199,7 @@ def test_a_part_that_is_not_what_the_manifest_says_is_no_rows(engine, where, tmp
 
 def test_a_missing_engine_is_told_with_its_extra(where, monkeypatch):
     monkeypatch.setitem(sys.modules, "polars", None)
-    with pytest.raises(cv.MissingExtraError, match=r'pip install "intake-cvpilot\[polars\]"'):
+    with pytest.raises(cv.MissingExtraError, match=r'pip install "\.\[polars\]" in a checkout'):
         cv.open_polars(*DAYS, **where)
 
 

@@ -125,6 +125,18 @@ def test_a_plan_lists_and_reads_nothing(made, where):
     assert all(p.rows for p in after.partitions)
 
 
+def test_a_plan_that_could_not_list_does_not_say_that_there_is_nothing_to_read(tmp_path):
+    where = {"archive": tmp_path / "no", "cache_dir": tmp_path / "cache"}
+    plan = str(cv.plan("wydot", "bsm", "2021-04-01", "2021-04-02", **where))
+    assert plan.endswith("to read: unknown, as 2 could not be listed")
+
+
+def test_days_that_an_archive_lacks_are_warned_of_by_name(where):
+    days(**where)
+    with pytest.warns(UserWarning, match=r"\(2, wydot/BSM/2021/04/03 to wydot/BSM/2021/04/04\)"):
+        cv.fetch("wydot", "bsm", "2021-04-01", "2021-04-04", **where)
+
+
 def test_the_same_archive_gives_the_same_bytes_whatever_the_history(made, tmp_path):
     once, twice, split = (tmp_path / name for name in ("once", "twice", "split"))
     days(archive=made.folder, cache_dir=once, jobs=1)

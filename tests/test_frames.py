@@ -197,7 +197,7 @@ def test_a_dataset_of_some_columns_has_those_and_what_filters_need(where, whole)
         ({"outside": "maybe"}, "'drop' or 'keep'"),
         ({"index": "speed"}, "event_time"),
         ({"partition": "hour"}, "'part', 'day' or 'auto'"),
-        ({"colums": ["speed"]}, "does not take colums"),
+        ({"colums": ["speed"]}, r"does not take colums \(did you mean columns\?\);"),
     ],
 )
 def test_what_cannot_be_asked_is_refused_before_any_io(tmp_path, options, message):

@@ -227,8 +227,10 @@ def test_the_archive_is_no_mirror_of_itself(tmp_path):
 
 def test_an_empty_local_folder_proves_nothing_to_a_mirror(tmp_path, to):
     (tmp_path / "archive").mkdir()
-    with pytest.raises(cv.ArchiveError, match="empty"):
+    with pytest.raises(cv.ArchiveError, match=r"proves nothing.*--on-error skip"):
         cv.mirror(*DAY, to, archive=tmp_path / "archive")
+    with pytest.warns(UserWarning, match="proves nothing"):
+        cv.mirror(*DAY, to, archive=tmp_path / "archive", on_error="skip")
 
 
 def test_a_tar_of_a_mirror_says_that_it_lacks_a_day(objects, bucket, to, tmp_path):

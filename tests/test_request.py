@@ -369,6 +369,11 @@ def test_start_at_or_after_end(start, end):
     refused("is not before end", start=start, end=end)
 
 
+@pytest.mark.parametrize("start", ["2021-04-02", "2021-04-02T00:00Z", "2021-05-01"])
+def test_days_in_the_wrong_order_are_taken_for_swapped(start):
+    refused("are they swapped?", start=start, end="2021-04-01")
+
+
 def test_an_empty_range_of_one_midnight_says_how_to_ask_for_the_day():
     refused('end="2021-04-01"', start="2021-04-01", end="2021-04-01T00:00")
 

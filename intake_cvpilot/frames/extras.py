@@ -26,5 +26,5 @@ def need(module: str, extra: str) -> Any:
         what = "is not installed" if lacks else f"cannot be imported ({error})"
         raise MissingExtraError(
             f"{module.partition('.')[0]} {what}; "
-            f'install it with: python -m pip install "intake-cvpilot[{extra}]"'
+            f'install the extra "{extra}": python -m pip install ".[{extra}]" in a checkout'
         ) from error

@@ -198,8 +198,8 @@ def evict(
     age = _age(older_than)
     if most is None and age is None:
         raise InvalidRequestError(
-            "give max_size (bytes, or such as '20GB') or older_than (days), or set "
-            "CVPILOT_CACHE_LIMIT"
+            "give max_size (bytes, or such as '20GB'; --max-size) or older_than (days; "
+            "--older-than), or set CVPILOT_CACHE_LIMIT"
         )
     done = make_room(settings.cache_dir, most=most, older_than=age, dry_run=dry_run)
     return Removed(
