@@ -136,9 +136,17 @@ def test_a_killed_run_goes_on_at_the_objects_that_it_lacks(objects, server, buck
             time.sleep(0.05)
         running.send_signal(signal.SIGKILL)
     assert not (to / INDEX).exists()
+    incoming = to / ".mirror/incoming"
+    (left,) = incoming.iterdir()
     before = len(server.gets)
     cv.mirror(*DAY, to, **bucket)
     assert [request.key for request in server.gets[before:]] == [last]
+    assert list(incoming.iterdir()) == [left]  # it may be another's, who is at work
+    (incoming / "0.tmp").touch()
+    for old in incoming.iterdir():
+        os.utime(old, (0, 0))
+    cv.mirror(*DAY, to, **bucket)
+    assert not list(incoming.iterdir())
     assert raw(to) == objects
 
 
@@ -247,7 +255,7 @@ def test_a_tar_of_a_mirror_says_that_it_lacks_a_day(objects, bucket, to, tmp_pat
     "body",
     [b"", b"{", b"[]", b"[" * 100_000, b'{"format": 1, "mirror_of": "s3://b", "whole": 3}',
      b'{"format": 2, "mirror_of": "s3://b", "whole": {}}',
-     b'{"format": 1, "mirror_of": "s3://b", "whole": {"wydot/BSM": ["2021/04/01..later"]}}'],
+     b'{"format": 1, "mirror_of": "s3://b", "whole": {"wydot/BSM": ["2021/04/01..later"]}}',],
 )  # fmt: skip
 def test_a_mirror_json_that_is_none_is_an_error(body, tmp_path):
     (tmp_path / INDEX).write_bytes(body)
@@ -255,7 +263,9 @@ def test_a_mirror_json_that_is_none_is_an_error(body, tmp_path):
         cv.plan(*DAY, archive=tmp_path)
 
 
-days = st.dates(date(2017, 1, 1), date(2022, 1, 1)).map(lambda day: f"wydot/TIM/{day:%Y/%m/%d}")
+days = (st.dates(date(2017, 1, 1), date(2022, 1, 1)) | st.dates(date(9999, 12, 29))).map(
+    lambda day: f"wydot/TIM/{day:%Y/%m/%d}"
+)
 bins = st.sampled_from(["MON", "NA"]).map(lambda name: f"nycdot/EVENT/2021/04/{name}")
 
 

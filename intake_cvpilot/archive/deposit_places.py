@@ -6,6 +6,8 @@ import contextlib
 import errno
 import hashlib
 import os
+import shutil
+import time
 import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["BucketPlace", "FolderPlace"]
 
 _LONGEST_NAME = 255  # bytes
+_ABANDONED = 24 * 3600  # seconds without an arrival; what a killed run left is then put away
 _SKIPPED = {"Thumbs.db", "desktop.ini"}  # which a folder as an archive leaves out
 
 
@@ -100,7 +103,12 @@ class FolderPlace:
     @contextlib.contextmanager
     def incoming(self) -> Iterator[Path]:
         """Give a folder on the same file system."""
-        with TemporaryDirectory(dir=self._incoming()) as folder:
+        top = self._incoming()
+        with contextlib.suppress(OSError):  # tidiness fails no copy
+            for left in top.iterdir():
+                if left.lstat().st_mtime < time.time() - _ABANDONED:
+                    shutil.rmtree(left) if left.is_dir() else left.unlink()
+        with TemporaryDirectory(dir=top) as folder:
             yield Path(folder)
 
     def close(self) -> None:

@@ -169,10 +169,8 @@ def _expanded(ranges: Iterable[str]) -> Iterable[str]:
         if not mark:
             yield first
             continue
-        day = _date(first)
-        while day <= _date(last):
-            yield f"{day:%Y/%m/%d}"
-            day += timedelta(days=1)
+        for day in range(_date(first).toordinal(), _date(last).toordinal() + 1):
+            yield f"{date.fromordinal(day):%Y/%m/%d}"
 
 
 def _date(key: str) -> date:
