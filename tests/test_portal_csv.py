@@ -134,6 +134,17 @@ def test_a_table_that_changed_is_split_anew(tmp_path):
     assert split(path, BSM, tmp_path / "split").rows == {"2021-04-01": 2, "2021-04-02": 1}
 
 
+@pytest.mark.parametrize("lost", ["the end of a day", "a day"])
+def test_a_split_that_lost_bytes_is_made_anew(tmp_path, lost):
+    path = table(tmp_path / "rows.csv", [row(n, day=1 + n % 3) for n in range(30)])
+    done = split(path, BSM, tmp_path / "split")
+    day = tmp_path / "split" / "days" / "2021-04-02.csv"
+    whole = day.read_bytes()
+    day.write_bytes(whole[:-7]) if lost == "the end of a day" else day.unlink()
+    assert split(path, BSM, tmp_path / "split") == done
+    assert day.read_bytes() == whole
+
+
 KILLED = """
 import sys
 from pathlib import Path

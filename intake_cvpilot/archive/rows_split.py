@@ -98,7 +98,8 @@ def split(table: Path, dataset: Dataset, folder: Path) -> Split:
         except OSError as error:
             raise from_system(error, what=f"reading {table}") from error
         state = _load(folder)
-        if state is None or (state.size, state.modified) != (found.st_size, found.st_mtime_ns):
+        same = state and (state.size, state.modified) == (found.st_size, found.st_mtime_ns)
+        if state is None or not same or not _held(folder, state):
             shutil.rmtree(folder / "days", ignore_errors=True)
             shutil.rmtree(folder / "hours", ignore_errors=True)
             state = Split(found.st_size, found.st_mtime_ns)
@@ -116,6 +117,17 @@ def _load(folder: Path) -> Split | None:
         return Split(**json.loads(body))
     except (OSError, ValueError, TypeError):
         return None
+
+
+def _held(folder: Path, state: Split) -> bool:
+    """Say whether the days' files are as long as the checkpoint says; power may have failed."""
+    try:
+        return all(
+            (folder / "days" / f"{name}.csv").stat().st_size >= size
+            for name, size in state.bytes.items()
+        )
+    except OSError:
+        return False
 
 
 class _Pass:
