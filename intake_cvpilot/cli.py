@@ -9,6 +9,7 @@ import json
 import sys
 import tempfile
 import warnings
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -211,7 +212,12 @@ for keeping in (*cli_cache.COMMANDS, *cli_share.COMMANDS):
 
 def tell_warning(message: Warning | str, *_where: Any, **_how: Any) -> None:
     """Print a warning as a message for people: where in this file it arose helps nobody."""
-    click.echo(f"warning: {message}", err=True)
+    _say_once(f"warning: {message}")
+
+
+@cache
+def _say_once(text: str) -> None:
+    click.echo(text, err=True)
 
 
 def main() -> None:

@@ -31,9 +31,7 @@ __all__ = ["export"]
     "--format",
     "form",
     type=click.Choice(["parquet", "csv", "ndjson", "geoparquet"]),
-    default="parquet",
-    show_default=True,
-    help="What to write.",
+    help="What to write; without it CSV or NDJSON where the output ends so, else Parquet.",
 )
 @click.option(
     "--split",
@@ -84,7 +82,7 @@ def export(
 
     \b
     Example:
-        cvpilot export wydot bsm --start 2021-04-01 --end 2021-04-01 -o day.csv --format csv
+        cvpilot export wydot bsm --start 2021-04-01 --end 2021-04-01 -o day.csv
         cvpilot export wydot bsm --start 2021-04-01 --end 2021-04-07 -o week --split day
 
     \b

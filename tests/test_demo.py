@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -25,6 +27,12 @@ def test_the_text_shows_frame_report_and_places(shown: tuple[Path, str]) -> None
     for place in ("archive", "cache"):
         assert f" {folder / place}\n" in f"{text}\n"
         assert any((folder / place).iterdir())
+
+
+def test_the_command_warns_once_though_it_opens_twice(tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "intake_cvpilot.cache", "demo", "--folder", str(tmp_path)]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert done.stderr.count("do not lie in the window") == 1
 
 
 def test_the_users_cache_is_not_touched(shown: tuple[Path, str]) -> None:

@@ -59,6 +59,15 @@ def test_csv_and_ndjson_say_the_same(where, whole, tmp_path):
     assert any(row["path_history"] for row in sheet)
 
 
+@pytest.mark.parametrize(
+    ("name", "starts"),
+    [("x.csv", b"speed"), ("x.NDJSON", b"{"), ("x.parquet", b"PAR1"), ("x", b"PAR1")],
+)
+def test_without_a_form_the_files_name_says_what_is_written(where, tmp_path, name, starts):
+    cv.export(*DAYS, tmp_path / name, columns=["speed"], **where)
+    assert (tmp_path / name).read_bytes().startswith(starts)
+
+
 def test_one_file_a_day_is_the_same_rows_under_the_portals_names(where, whole, tmp_path):
     asked = {"names": "portal", "columns": ["metadata_generatedAt", "coreData_position"], **where}
     done = cv.export(*DAYS, tmp_path, split="day", form="csv", **asked)
@@ -100,7 +109,7 @@ def test_a_wrong_wish_is_told_before_anything_is_fetched(wrong, tmp_path):
 def test_the_command(tmp_path):
     made = write_archive(tmp_path / "archive", records_per_hour=2)
     words = ["export", "wydot", "bsm", "--start", "2021-04-01", "--end", "2021-04-01", "--json"]
-    words += ["-o", str(tmp_path / "day.csv"), "--format", "csv", "--columns", "speed, line"]
+    words += ["-o", str(tmp_path / "day.csv"), "--columns", "speed, line"]
     words += ["--archive", str(made.folder), "--cache-dir", str(tmp_path / "cache")]
     start = [sys.executable, "-c", "from intake_cvpilot.cli import main; main()"]
     done = subprocess.run([*start, *words], capture_output=True, text=True, check=True)

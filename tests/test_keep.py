@@ -207,6 +207,8 @@ def test_a_folder_that_is_no_cache_is_refused(tmp_path):
         with pytest.raises(cv.CacheError, match="no cache of this library"):
             call(cache_dir=home, **({"max_size": 0} if call is cv.evict else {}))
     assert tree(home) == before
+    with pytest.raises(cv.CacheError, match="there is no folder"):
+        cv.clear(cache_dir=tmp_path / "none")
 
 
 def test_links_are_not_followed_and_a_newer_format_stays(own, tmp_path):

@@ -185,6 +185,11 @@ def require_mark(root: Path) -> None:
         It lacks the mark, or a newer library laid it out; nothing was touched.
     """
     if _layout_of(root) is None:
+        if not root.exists():
+            raise CacheError(
+                f"there is no folder {root}, so there is nothing to remove; if the cache lies "
+                "elsewhere, name it with cache_dir= or CVPILOT_CACHE_DIR"
+            )
         raise CacheError(
             f"{root} has no cache.json, so it is no cache of this library: nothing was touched. "
             "Name the cache with cache_dir= or CVPILOT_CACHE_DIR"

@@ -32,7 +32,7 @@ class ExportOptions(FrameOptions, total=False):
     """Keyword arguments of `export`."""
 
     form: Literal["parquet", "csv", "ndjson", "geoparquet"]
-    """What to write; Parquet by default."""
+    """What to write; without it CSV or NDJSON where the file's name ends so, else Parquet."""
     split: Literal["none", "day"]
     """One file (default), or one a UTC day in a folder."""
     overwrite: bool
@@ -108,15 +108,20 @@ def export(
     --------
     >>> export("wydot", "BSM", "2021-04-01", "2021-04-01", "day.csv", form="csv")  # doctest: +SKIP
     """
-    form, split = options.pop("form", "parquet"), options.pop("split", "none")
+    form, split = options.pop("form", None), options.pop("split", "none")
     overwrite = options.pop("overwrite", False)
+    if form is None:
+        ending = Path(output).suffix.lower()
+        form = next((name for name in ("csv", "ndjson") if SUFFIXES[name] == ending), "parquet")
     if form not in SUFFIXES:
         raise InvalidRequestError(f"form is one of {', '.join(SUFFIXES)}, not {form!r}")
     if split not in ("none", "day"):
         raise InvalidRequestError(f"split is 'none' or 'day', not {split!r}")
     target = Path(output)
     if split == "none" and target.exists() and not overwrite:
-        raise InvalidRequestError(f"{target} is there already: give another name, or overwrite it")
+        raise InvalidRequestError(
+            f"{target} is there already: give another name, or overwrite=True (--overwrite)"
+        )
     found = opened(source, message_type, start, end, options)
     wanted: list[tuple[Path, Selection, Sequence[Piece]]]
     wanted = [(target, found.selection, found.pieces)]
@@ -124,7 +129,9 @@ def export(
         wanted = list(_days(target, f"{source}-{message_type}".lower(), found, SUFFIXES[form]))
     for path, _, _ in wanted:
         if path.exists() and not overwrite:
-            raise InvalidRequestError(f"{path} is there already: overwrite it, or move it away")
+            raise InvalidRequestError(
+                f"{path} is there already: move it away, or overwrite=True (--overwrite)"
+            )
     return Export(tuple(_write(path, form, pieces, chosen) for path, chosen, pieces in wanted))
 
 
