@@ -251,6 +251,19 @@ def test_a_tar_of_a_mirror_says_that_it_lacks_a_day(objects, bucket, to, tmp_pat
         cv.fetch(*NEXT, **where)
 
 
+def test_a_broken_mirror_json_is_mended_as_its_error_says(objects, server, bucket, to):
+    cv.mirror(*DAY, to, **bucket)
+    (to / INDEX).write_bytes(b"{")
+    for ask in (lambda: cv.mirror(*DAY, to, **bucket), lambda: cv.plan(*DAY, archive=to)):
+        with pytest.raises(cv.ArchiveError, match="remove it, then copy again") as caught:
+            ask()
+        assert type(caught.value) is cv.ArchiveError  # whose name the command line prints
+    (to / INDEX).unlink()
+    assert cv.mirror(*DAY, to, **bucket).actions == {"kept": 1}
+    assert len(server.gets) == len(objects)
+    assert cv.plan(*DAY, archive=to).objects == len(objects)
+
+
 @pytest.mark.parametrize(
     "body",
     [b"", b"{", b"[]", b"[" * 100_000, b'{"format": 1, "mirror_of": "s3://b", "whole": 3}',

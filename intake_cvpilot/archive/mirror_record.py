@@ -69,7 +69,7 @@ class Index:
             number, of, whole = told["format"], told["mirror_of"], told["whole"]
             keys = {f"{name}/{key}" for name, ranges in whole.items() for key in _expanded(ranges)}
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise _BrokenError(INDEX, where) from error
+            raise _broken(INDEX, where) from error
         if number != _FORMAT or not isinstance(of, str) or not of:
             raise ArchiveError(
                 f"{where}: {INDEX} is of the format {str(number)[:10]!r}; this library reads "
@@ -137,15 +137,17 @@ class Record:
                 digests[name] = digest
             listed_at = datetime.fromisoformat(told["listed_at"]).astimezone(UTC)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise _BrokenError(record_name(key), where) from error
+            raise _broken(record_name(key), where) from error
         return cls(key, listed_at, tuple(units), digests)
 
 
-class _BrokenError(ArchiveError):
-    def __init__(self, name: str, where: str) -> None:
-        super().__init__(
-            f"{where}: {name} is not what `cvpilot mirror` writes; copy it again with that command"
-        )
+def _broken(name: str, where: str) -> ArchiveError:
+    # The index alone says whose copy it is, so it is not replaced before a person has looked.
+    first = "remove it, then " if name == INDEX else ""
+    return ArchiveError(
+        f"{where}: {name} is not what `cvpilot mirror` writes; {first}copy again from the same "
+        "archive with that command: what is there with the right content is not read again"
+    )
 
 
 def _ranges(keys: Iterable[str]) -> list[str]:

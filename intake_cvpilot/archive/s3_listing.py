@@ -67,10 +67,10 @@ def parse(body: bytes, *, bucket: str, prefix: str, what: str) -> Page:
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise _ImproperError(what, "it is not UTF-8") from error
+        raise _improper(what, "it is not UTF-8") from error
     # Nothing but a declaration stands before the root: no doctype, so no entities that grow.
     if not _ROOT.match(text):
-        raise _ImproperError(what, "it is another document (a log-in page or a proxy's error?)")
+        raise _improper(what, "it is another document (a log-in page or a proxy's error?)")
     try:
         root = ET.fromstring(text)  # noqa: S314 - without a doctype there are no entities
     except ET.ParseError as error:
@@ -103,9 +103,9 @@ def collect(ask: Callable[[str | None], Page], *, prefix: str, what: str) -> lis
         page = ask(token)
         for unit in page.units:
             if unit.key in units:
-                raise _ImproperError(what, f"the key {unit.key!r} is there twice")
+                raise _improper(what, f"the key {unit.key!r} is there twice")
             if not unit.key.startswith(prefix):
-                raise _ImproperError(what, f"the key {unit.key!r} is not under the prefix")
+                raise _improper(what, f"the key {unit.key!r} is not under the prefix")
             units[unit.key] = unit
         empty = 0 if page.units else empty + 1
         token = page.token
@@ -113,17 +113,16 @@ def collect(ask: Callable[[str | None], Page], *, prefix: str, what: str) -> lis
             # A marker is what consoles and sync tools leave for a folder: no records.
             return [units[key] for key in sorted(units) if units[key].size or not key.endswith("/")]
         if token in tokens or empty > _MOST_EMPTY:
-            raise _ImproperError(what, "its pages do not come to an end")
+            raise _improper(what, "its pages do not come to an end")
         tokens.add(token)
-    raise _ImproperError(what, f"it has more than {_MOST_PAGES} pages")
+    raise _improper(what, f"it has more than {_MOST_PAGES} pages")
 
 
-class _ImproperError(ArchiveError):
-    def __init__(self, what: str, why: str) -> None:
-        super().__init__(
-            f"{what}: the answer is not a proper S3 listing: {why}. Nothing was stored; check "
-            "network, proxy and endpoint"
-        )
+def _improper(what: str, why: str) -> ArchiveError:
+    return ArchiveError(
+        f"{what}: the answer is not a proper S3 listing: {why}. Nothing was stored; check "
+        "network, proxy and endpoint"
+    )
 
 
 class _Answer:
@@ -133,21 +132,21 @@ class _Answer:
         self._what = what
         self._root = root
         if root.tag != f"{_NAMESPACE}ListBucketResult":
-            raise _ImproperError(what, "its root element is not S3's")
+            raise _improper(what, "its root element is not S3's")
         url = self._optional("EncodingType") == "url"
         self._decode: Callable[[str], str] = self._unquote if url else str
 
     def page(self, bucket: str, prefix: str) -> Page:
         if (name := self._one("Name")) != bucket:
-            raise _ImproperError(self._what, f"it is about the bucket {name!r}")
+            raise _improper(self._what, f"it is about the bucket {name!r}")
         if (asked := self._decode(self._one("Prefix"))) != prefix:
-            raise _ImproperError(self._what, f"it is about the prefix {asked!r}")
+            raise _improper(self._what, f"it is about the prefix {asked!r}")
         if self._root.find(f"{_NAMESPACE}CommonPrefixes") is not None:
-            raise _ImproperError(self._what, "it groups keys, which was not asked")
+            raise _improper(self._what, "it groups keys, which was not asked")
         units = tuple(self._unit(item) for item in self._root.iterfind(f"{_NAMESPACE}Contents"))
         count = self._number(self._one("KeyCount"), "KeyCount")
         if count != len(units) or count > _MOST_KEYS:
-            raise _ImproperError(self._what, f"it announces {count} keys and holds {len(units)}")
+            raise _improper(self._what, f"it announces {count} keys and holds {len(units)}")
         return Page(units, self._token())
 
     def _token(self) -> str | None:
@@ -155,10 +154,10 @@ class _Answer:
         token = self._optional("NextContinuationToken")
         if truncated == "true":
             if not token:
-                raise _ImproperError(self._what, "it is truncated and does not say how to go on")
+                raise _improper(self._what, "it is truncated and does not say how to go on")
             return token
         if truncated != "false" or token:
-            raise _ImproperError(self._what, "it does not say whether it is complete")
+            raise _improper(self._what, "it does not say whether it is complete")
         return None
 
     def _unit(self, item: ET.Element) -> Unit:
@@ -169,9 +168,9 @@ class _Answer:
             etag = fields[f"{_NAMESPACE}ETag"].removeprefix('"').removesuffix('"')
             modified = datetime.fromisoformat(fields[f"{_NAMESPACE}LastModified"])
         except (KeyError, ValueError) as error:
-            raise _ImproperError(self._what, "an object lacks key, size, ETag or time") from error
+            raise _improper(self._what, "an object lacks key, size, ETag or time") from error
         if not key or not etag or not etag.isascii() or not etag.isprintable():
-            raise _ImproperError(self._what, "an object has no usable key or ETag")
+            raise _improper(self._what, "an object has no usable key or ETag")
         if modified.tzinfo is None:
             modified = modified.replace(tzinfo=UTC)
         return Unit(key, size, etag, modified)
@@ -182,21 +181,21 @@ class _Answer:
         try:
             return unquote_plus(text, errors="strict")
         except UnicodeDecodeError as error:
-            raise _ImproperError(self._what, "a key is not UTF-8") from error
+            raise _improper(self._what, "a key is not UTF-8") from error
 
     def _optional(self, name: str) -> str | None:
         found = self._root.findall(f"{_NAMESPACE}{name}")
         if len(found) > 1:
-            raise _ImproperError(self._what, f"it has {name} more than once")
+            raise _improper(self._what, f"it has {name} more than once")
         return (found[0].text or "") if found else None
 
     def _one(self, name: str) -> str:
         value = self._optional(name)
         if value is None:
-            raise _ImproperError(self._what, f"it has no {name}")
+            raise _improper(self._what, f"it has no {name}")
         return value
 
     def _number(self, text: str, name: str) -> int:
         if not text.isascii() or not text.isdigit() or len(text) > 18:
-            raise _ImproperError(self._what, f"its {name} is no number")
+            raise _improper(self._what, f"its {name} is no number")
         return int(text)
