@@ -83,6 +83,18 @@ def test_the_split_table_may_go_and_the_days_fetched_stay(where):
     assert len(cv.open_pandas("wydot_portal", "BSM", "2021-04-03", "2021-04-03", **where)) == 100
 
 
+def test_a_comparison_with_the_table_splits_it_in_the_cache(where, tmp_path, monkeypatch):
+    ask = ("wydot_portal", "BSM", "2021-04-02", "2021-04-02")
+    cv.fetch(*ask, **where)
+    shutil.rmtree(where["cache_dir"] / ".split")
+    elsewhere = tmp_path / "temporary"
+    elsewhere.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(elsewhere))
+    assert cv.verify(*ask, remote=True, **where).is_good
+    assert list((where["cache_dir"] / ".split").iterdir())
+    assert not list(elsewhere.iterdir())
+
+
 def test_a_row_of_the_table_is_found_again(where):
     frame = cv.open_pandas("wydot_portal", "BSM", "2021-04-02", "2021-04-02", **where)
     one = frame.iloc[3]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from intake_cvpilot.account import read_objects
 from intake_cvpilot.archive import open_archive
+from intake_cvpilot.cache.layout import split_folder
 from intake_cvpilot.cache.manifest import load
 from intake_cvpilot.cache.notes import note_good, was_good
 from intake_cvpilot.cache.verify import Checked
@@ -190,6 +191,7 @@ def _compare(stock: Stock, differ: dict[str, Changes], unanswered: dict[str, str
         stock.settings.archive,
         storage_options=stock.settings.reach,
         rate=stock.settings.rate,
+        scratch=split_folder(stock.layout.root),
     )
     try:
         for key, manifest in _committed(stock, unanswered):
