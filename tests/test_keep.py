@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from datetime import timedelta
 from pathlib import Path
 
@@ -209,6 +210,19 @@ def test_a_folder_that_is_no_cache_is_refused(tmp_path):
     assert tree(home) == before
     with pytest.raises(cv.CacheError, match="there is no folder"):
         cv.clear(cache_dir=tmp_path / "none")
+
+
+def test_nothing_of_one_archive_is_not_told_as_an_empty_cache(own):
+    with pytest.warns(
+        UserWarning, match=f"but from file://.*{own['archive'].name}: name the archive"
+    ):
+        assert cv.status(cache_dir=own["cache_dir"]).holdings == ()
+    with pytest.warns(UserWarning, match="name the archive"):
+        assert cv.verify("wydot", cache_dir=own["cache_dir"]).checked == ()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        cv.status("thea", cache_dir=own["cache_dir"])
+        cv.status(**own)
 
 
 def test_links_are_not_followed_and_a_newer_format_stays(own, tmp_path):
