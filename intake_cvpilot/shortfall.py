@@ -43,7 +43,7 @@ def without_stale(
 def offline_error(job: Job, needed: Sequence[View]) -> OfflineError:
     """Name the partitions that the cache lacks, and the command that fetches them."""
     keys = [f"{view.partition.key} ({view.state})" for view in needed]
-    shown = ", ".join(keys[:5]) + (f" and {len(keys) - 5} more" if len(keys) > 5 else "")
+    shown = _some(keys)
     if any(view.state == "stale" for view in needed):
         shown += " (stale: tables of an older version; allow_stale=True reads them)"
     return OfflineError(
@@ -52,12 +52,16 @@ def offline_error(job: Job, needed: Sequence[View]) -> OfflineError:
     )
 
 
+def _some(keys: Sequence[str]) -> str:
+    return ", ".join(keys[:5]) + (f" and {len(keys) - 5} more" if len(keys) > 5 else "")
+
+
 def tell_failures(job: Job, failures: Mapping[str, Exception], report: Report) -> None:
     """Raise, or warn of, the partitions that failed, with the cause of each."""
     alike: dict[str, list[str]] = {}
     for key, cause in failures.items():
         alike.setdefault(f"{type(cause).__name__}: {cause}", []).append(key)
-    lines = [f"  {', '.join(keys)}: {cause}" for cause, keys in alike.items()]
+    lines = [f"  {_some(keys)}: {cause}" for cause, keys in alike.items()]
     message = (
         f"{len(failures)} of {len(report.partitions)} partitions failed; what succeeded is in the "
         "cache, and the same call goes on with these:\n" + "\n".join(lines)

@@ -484,6 +484,7 @@ def test_an_unreachable_archive_is_given_up_after_a_few_partitions(tmp_path):
     causes = [str(cause) for cause in caught.value.failures.values()]
     assert len(causes) == 120
     assert sum("not tried" in cause for cause in causes) == 117
+    assert "wydot/BSM/2021/01/08 and 112 more: ArchiveError: not tried" in str(caught.value)
 
 
 def test_an_archive_without_any_object_for_the_range_is_told(own):
