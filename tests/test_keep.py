@@ -387,7 +387,9 @@ def test_a_frozen_writer_is_waited_for_and_commits_afterwards(tmp_path, monkeypa
 # Doctor
 
 
-def test_doctor_tries_the_cache_and_the_archive(own):
+def test_doctor_tries_the_cache_and_the_archive(own, monkeypatch):
+    for name in [name for name in os.environ if name.startswith("CVPILOT_")]:
+        monkeypatch.delenv(name)  # those of the tests are no settings
     found = cv.doctor(**own)
     assert found.is_good
     states = {one.name: one.state for one in found.tried}

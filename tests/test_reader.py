@@ -62,7 +62,6 @@ def test_no_secret_is_written_down(source):
 
 
 def test_a_plot_is_a_step_of_the_pipeline(source):
-    pytest.importorskip("hvplot", reason="needs hvplot")
     reader = source.to_reader()
     names = [name for name in dir(reader.transform) if "vplot" in name.lower()]
     assert names, dir(reader.transform)
