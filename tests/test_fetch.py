@@ -27,6 +27,7 @@ import intake_cvpilot as cv
 from intake_cvpilot.assemble import Assembly
 from intake_cvpilot.build import build_block
 from intake_cvpilot.cache.commit import commit
+from intake_cvpilot.cache.folders import vanished
 from intake_cvpilot.cache.locks import hold
 from intake_cvpilot.cache.manifest import load
 from intake_cvpilot.errors import LockTimeoutError
@@ -384,6 +385,21 @@ def test_a_killed_worker_fails_its_partition_and_the_next_call_goes_on(own):
         Assembly(job, first, None, archive, crew, silent).run(snapshot)
         Assembly(job, second, None, archive, crew, silent).run(archive.snapshot(second.prefix))
     assert cv.plan("wydot", "bsm", "2021-04-01", "2021-04-02", **own).states == {"current": 2}
+
+
+def test_causes_that_lead_back_to_themselves_are_looked_at_once():
+    """As when a pool breaks: its one error is the cause of each block's, one while the other."""
+    broken = OSError("a process ended")
+    with pytest.raises(OSError, match="a process ended"):  # noqa: PT012 - the cycle itself
+        try:
+            raise cv.CacheError("a block") from broken
+        except cv.CacheError:
+            raise broken  # noqa: B904
+    block = broken.__context__
+    assert block is not None
+    assert block.__cause__ is broken
+    assert not vanished(block)
+    assert vanished(FileNotFoundError())
 
 
 class Held:

@@ -229,8 +229,10 @@ def storage_error(error: OSError, what: str, folder: Path, needed: int = 0) -> C
 
 def vanished(error: BaseException | None) -> bool:
     """Say whether a file that was there a moment ago, or should be, is behind an error."""
-    while error is not None:
+    seen: set[int] = set()  # a cause that was raised twice leads back to itself
+    while error is not None and id(error) not in seen:
         if isinstance(error, (FileNotFoundError, DamagedError)):
             return True
+        seen.add(id(error))
         error = error.__cause__ or error.__context__
     return False
