@@ -15,6 +15,7 @@ from intake_cvpilot.cache.checksums import footer_of, is_whole, open_plain
 from intake_cvpilot.cache.folders import open_folder
 from intake_cvpilot.cache.layout import MANIFEST, Layout, repair_command
 from intake_cvpilot.cache.manifest import File, Manifest, load
+from intake_cvpilot.cache.read import arrow_file
 from intake_cvpilot.cache.schema import check, contradiction
 from intake_cvpilot.errors import CacheError
 
@@ -147,8 +148,7 @@ def _wrong(layout: Layout, key: str, file: File, *, deep: bool) -> str | None:
                 return "has another content than the manifest says"
             if file.footer_sha256 is None:
                 return None
-            opened.seek(0)
-            part = pq.ParquetFile(pa.PythonFile(opened, mode="r"), page_checksum_verification=True)
+            part = pq.ParquetFile(arrow_file(opened), page_checksum_verification=True)
             rows = sum(batch.num_rows for batch in part.iter_batches())
             return None if rows == file.rows else f"has {rows:,} rows, not {file.rows:,}"
     except FileNotFoundError:
