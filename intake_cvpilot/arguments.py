@@ -176,7 +176,7 @@ def shown(asked: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     found: dict[str, Any] = {}
     left_out: list[str] = []
     for name, value in asked.items():
-        if name == "progress":
+        if name in ("progress", "client"):  # of this process
             continue
         if name == "filters" and not isinstance(value, list):
             left_out.append("filters (a pyarrow expression)")

@@ -64,10 +64,12 @@ class Bars:
 
     def __init__(self) -> None:
         self._bar: tqdm[Any] | None = None
+        self._said: set[str] = set()
 
     def show(self, event: Event) -> None:
         """Draw one event."""
-        if event.kind == "wait":
+        if event.kind == "wait" and event.message not in self._said:
+            self._said.add(event.message)
             logger.warning("%s", event.message)
         if event.kind == "plan":
             self._bar = new_bar(event.total)

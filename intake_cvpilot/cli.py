@@ -15,10 +15,9 @@ from typing import Any
 
 import click
 
-from intake_cvpilot import cli_cache, cli_export, cli_look, cli_mirror, cli_share, errors
+from intake_cvpilot import cli_cache, cli_export, cli_fetch, cli_look, cli_mirror, cli_share, errors
 from intake_cvpilot.cli_options import (
     cache_options,
-    fetched,
     options_of,
     reach_options,
     request_options,
@@ -109,29 +108,6 @@ def plan(source: str, message_type: str, start: str, end: str, as_json: bool, **
 
 
 @cli.command()
-@request_options
-@reach_options
-@click.option("--jobs", type=click.IntRange(min=1), help="Processes that decode.")
-@click.option("--codec", type=click.Choice(["snappy", "zstd"]), help="Compression of new parts.")
-@click.option(
-    "--on-error",
-    type=click.Choice(["raise", "skip"]),
-    default="raise",
-    show_default=True,
-    help="Fail after the other partitions, or warn.",
-)
-@cache_options
-def fetch(source: str, message_type: str, start: str, end: str, **given: Any) -> None:
-    """Bring a range into the cache; what is there already is not read again.
-
-    \b
-    Example:
-        cvpilot fetch wydot bsm --start 2021-04-01 --end 2021-04-07
-    """
-    fetched(source, message_type, start, end, **given)
-
-
-@cli.command()
 @click.argument("entry")
 @click.option("--start", required=True, help="First day, or first instant.")
 @click.option("--end", required=True, help="Last day (included), or an instant (excluded).")
@@ -201,6 +177,7 @@ def demo(folder: Path | None) -> None:
     click.echo(run(folder or Path(tempfile.mkdtemp(prefix="cvpilot-demo-"))))
 
 
+cli.add_command(cli_fetch.fetch)
 cli.add_command(cli_mirror.mirror)
 for looking in (cli_look.quality, cli_look.objects, cli_look.trace, cli_look.columns):
     cli.add_command(looking)

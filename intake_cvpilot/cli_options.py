@@ -9,15 +9,11 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
-from intake_cvpilot.errors import PartitionsFailedError
-from intake_cvpilot.exits import Exit
-
 if TYPE_CHECKING:
     from intake_cvpilot.options import Options
 
 __all__ = [
     "cache_options",
-    "fetched",
     "options_of",
     "reach_options",
     "request_options",
@@ -90,28 +86,6 @@ def options_of(**given: Any) -> Options:
         if name in options:
             options[name] = ",".join(options[name])
     return cast("Options", options)
-
-
-def fetched(source: str, message_type: str, start: str, end: str, **given: Any) -> None:
-    """Fetch, show progress, and print the report, also that of a fetch that failed in part."""
-    from intake_cvpilot.bars import without_summary
-    from intake_cvpilot.fetch import fetch
-    from intake_cvpilot.settings import resolve
-
-    as_json = given.pop("as_json")
-    try:
-        with without_summary(resolve().progress) as progress:
-            options = options_of(progress=progress, **given)
-            report = fetch(source, message_type, start, end, **options)
-    except PartitionsFailedError as error:
-        if as_json:
-            tell(error.report, as_json)
-        raise
-    tell(report, as_json)
-    if as_json:
-        click.echo(str(report), err=True)
-    if any(partition.action == "failed" for partition in report.partitions):
-        raise click.exceptions.Exit(Exit.PARTIAL)
 
 
 def tell(value: Any, as_json: bool) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import sys
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -12,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from intake_cvpilot.account import contents, quality, unknown_versions
 from intake_cvpilot.account import listing as listing_of
-from intake_cvpilot.archive.base import Archive, Traffic
+from intake_cvpilot.archive.base import Traffic
 from intake_cvpilot.bars import showing
 from intake_cvpilot.cache.commit import tidied
 from intake_cvpilot.cache.leftovers import sweep
@@ -20,8 +22,9 @@ from intake_cvpilot.cache.usage import touch_all
 from intake_cvpilot.changes import Changes
 from intake_cvpilot.collector import held_back
 from intake_cvpilot.decode import shapes_for
+from intake_cvpilot.errors import CacheError
 from intake_cvpilot.job import Job, View, look, needs_archive, prepare
-from intake_cvpilot.listing import Listing, closing_archive, guard, list_partitions, named, unread
+from intake_cvpilot.listing import closing_archive, guard, list_partitions, named, unread
 from intake_cvpilot.options import Options, with_options
 from intake_cvpilot.progress import Event, Progress
 from intake_cvpilot.relay import Relay
@@ -33,6 +36,7 @@ from intake_cvpilot.workers import workers
 
 if TYPE_CHECKING:
     from intake_cvpilot.cache.manifest import Manifest
+    from intake_cvpilot.cluster.caller import Muster
 
 __all__ = ["Outcome", "fetch", "run"]
 
@@ -87,11 +91,16 @@ def fetch(
     --------
     >>> fetch("wydot", "BSM", "2021-04-01", "2021-04-07")  # doctest: +SKIP
     """
-    return run(prepare(source, message_type, start, end, options), options.get("progress")).report
+    job = prepare(source, message_type, start, end, options)
+    return run(job, options.get("progress"), options.get("client")).report
 
 
-def run(job: Job, wish: Progress | bool | None = None) -> Outcome:  # noqa: FBT001 - as given
-    """Do the whole way for a job."""
+def run(
+    job: Job,
+    wish: Progress | bool | None = None,  # noqa: FBT001 - as given
+    client: Any = None,
+) -> Outcome:
+    """Do the whole way for a job, on a cluster if there is one to use."""
     began = time.monotonic()
     with held_back():
         views = [look(job, p, datetime.now(UTC)) for p in job.partitions()]
@@ -111,16 +120,27 @@ def run(job: Job, wish: Progress | bool | None = None) -> Outcome:  # noqa: FBT0
         raise offline_error(job, needed)
     with showing(job.settings.progress if wish is None else wish) as progress:
         if needed:
-            with closing_archive(job) as archive:
+            with mustered(job, client) as muster, closing_archive(job) as archive:
                 traffic = archive.traffic
                 listing = list_partitions(archive, needed, progress)
                 failures |= listing.failures
-                guard(job, views, listing)
+                made = guard(job, views, listing)
                 reserve(job, views, listing)
                 sweep(job.layout.root)
                 for view in views:
                     tidied(job.layout, view.partition.key, datetime.now(UTC))
-                again = work(job, archive, needed, listing, fetched, found, failures, progress)
+                todo = [view for view in needed if view.partition.key in listing.snapshots]
+                listed = [(view, listing.snapshots[view.partition.key]) for view in todo]
+                size = sum(unread(job, *each)[1] for each in listed)
+                progress(Event("plan", "", done=len(todo), total=size, message=str(made)))
+                if muster is not None:
+                    muster.bring(listed, progress, fetched, failures, traffic)
+                    again, found = muster.again, muster.changes
+                else:
+                    with workers(job.settings.jobs, size) as crew:
+                        relay = Relay(job, archive, crew, progress, fetched, failures)
+                        relay.bring(listed)
+                    again, found = relay.again, relay.changes
         with held_back():
             became_of = tuple(became(job, view, fetched, found, failures) for view in views)
         report = Report(
@@ -191,25 +211,33 @@ def remark(report: Report, new: Collection[Manifest]) -> None:
         )
 
 
-def work(
-    job: Job,
-    archive: Archive,
-    needed: Sequence[View],
-    listing: Listing,
-    fetched: dict[str, Manifest],
-    found: dict[str, Changes],
-    failures: dict[str, Exception],
-    progress: Progress,
-) -> int:
-    """Bring the listed partitions into the cache; give the bytes that a killed run had begun."""
-    todo = [view for view in needed if view.partition.key in listing.snapshots]
-    size = sum(unread(job, view, listing.snapshots[view.partition.key])[1] for view in todo)
-    progress(Event("plan", "", done=len(todo), total=size))
-    with workers(job.settings.jobs, size) as crew:
-        relay = Relay(job, archive, crew, progress, fetched, failures)
-        relay.bring((view, listing.snapshots[view.partition.key]) for view in todo)
-    found |= relay.changes
-    return relay.again
+@contextmanager
+def mustered(job: Job, wish: Any) -> Iterator[Muster | None]:
+    """Gather the workers of the cluster to use; None for this machine alone.
+
+    Raises
+    ------
+    CacheError
+        The workers of the client that was given cannot take part.  A client that happens to be
+        active is let be then, with a warning: nobody asked for it.
+    """
+    if wish is False or (wish is None and "distributed" not in sys.modules):
+        yield None
+        return
+    from intake_cvpilot.cluster.caller import Muster
+    from intake_cvpilot.cluster.choose import active, given
+
+    client = active() if wish is None else given(wish)
+    with ExitStack() as stack:
+        muster = None
+        if client is not None:
+            try:
+                muster = stack.enter_context(Muster(job, client).gathered())
+            except CacheError as error:
+                if wish is not None:
+                    raise
+                warn(f"the active dask client is not used, this machine alone fetches: {error}")
+        yield muster
 
 
 def became(

@@ -31,6 +31,7 @@ from intake_cvpilot.warn import warn
 
 if TYPE_CHECKING:
     from intake_cvpilot.archive.base import Archive, Snapshot
+    from intake_cvpilot.archive.bucket import Bucket
 
 __all__ = [
     "Listing",
@@ -142,12 +143,15 @@ def plan(source: str, message_type: str, start: Any, end: Any, **options: Unpack
 
 
 @contextmanager
-def closing_archive(job: Job) -> Iterator[Archive]:
-    """Open the job's archive, and give back its connections at the end."""
+def closing_archive(job: Job, bucket: Bucket | None = None) -> Iterator[Archive]:
+    """Open the job's archive, and give back its connections at the end.
+
+    Requests are taken from `bucket` if there is one, else at the job's own rate.
+    """
     archive = open_archive(
         job.settings.archive,
         storage_options=job.settings.reach,
-        rate=job.settings.rate,
+        rate=bucket or job.settings.rate,
         offline=job.settings.offline,
         policy=job.policy,
         scratch=split_folder(job.layout.root),
@@ -208,8 +212,8 @@ def named(job: Job) -> dict[str, Any]:
     }
 
 
-def guard(job: Job, views: Sequence[View], listing: Listing) -> None:
-    """Refuse, before the first read, to read more than the caller allows or the disk holds."""
+def guard(job: Job, views: Sequence[View], listing: Listing) -> Plan:
+    """Give the plan; refuse to read more than the caller allows or the disk holds."""
     limit = job.settings.max_bytes
     made = describe(job, views, listing)
     if limit is not None and made.bytes > limit:
@@ -228,3 +232,4 @@ def guard(job: Job, views: Sequence[View], listing: Listing) -> None:
         )
     if not made.fits:
         warn(f"the disk of {job.layout.root} may not hold what is fetched: {made}")
+    return made

@@ -83,6 +83,10 @@ class Options(CacheOptions, total=False):
     """Compression of new parts (default snappy); it changes no row, and what is cached stays."""
     on_error: Literal["raise", "skip"]
     """After the other partitions were finished: raise what failed (default), or warn and go on."""
+    client: Any
+    """Where partitions are fetched and decoded: a ``dask.distributed.Client``, False for this
+    machine alone, None (default) for the active client if there is one whose workers see the
+    cache."""
     progress: Progress | bool | None
     """A function that is called with events; True or False for bars or silence; None (default)
     for bars on a terminal and in notebooks."""

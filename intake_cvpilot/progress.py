@@ -15,7 +15,8 @@ class Event:
 
     kind: Literal["plan", "list", "read", "build", "commit", "fail", "wait", "done"]
     """What happened: planned, listed, a unit read, a block built, a partition committed or
-    failed, waiting for a lock, or all done with the report as the message."""
+    failed, waiting for a lock (told about once a second), or all done.  The message of ``plan`` is
+    the plan, that of ``done`` the report."""
     partition: str
     """The partition's key; empty for ``plan``."""
     done: int = 0

@@ -1,4 +1,4 @@
-"""Where blocks are built: in this process, or over a pool of processes.
+"""Where blocks are built: in this process, over a pool of processes, or as tasks of a cluster.
 
 The only module that knows about processes.  A task and its result are small values; the rows
 stay in the files that the worker wrote.
@@ -10,17 +10,18 @@ import multiprocessing
 import os
 import threading
 import time
-from concurrent.futures import BrokenExecutor, Future
+from concurrent.futures import BrokenExecutor, Executor, Future
 from typing import TYPE_CHECKING, Protocol
 
 from intake_cvpilot.build import BlockResult, BlockTask, build_block
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
     from loky import ProcessPoolExecutor
 
-__all__ = ["Inline", "Pool", "Workers", "default_jobs", "workers"]
+__all__ = ["Inline", "Pool", "Tasks", "Workers", "default_jobs", "workers"]
 
 #: Below this many raw bytes the start of a pool (about a second) costs more than it saves.
 POOL_THRESHOLD = 64 * 2**20
@@ -103,6 +104,26 @@ class Pool:
         trace: TracebackType | None,
     ) -> None:
         self._executor.shutdown(wait=True, kill_workers=kind is not None)
+
+
+class Tasks(Inline):
+    """Builds blocks as tasks of whatever stands behind an executor, which is not ours to end.
+
+    Parameters
+    ----------
+    executor : concurrent.futures.Executor
+        Hands tasks on, to the workers of a cluster say.
+    build : callable
+        What is done there with a task.
+    """
+
+    def __init__(self, executor: Executor, build: Callable[[BlockTask], BlockResult]) -> None:
+        self._executor = executor
+        self._build = build
+
+    def submit(self, task: BlockTask) -> Future[BlockResult]:
+        """Queue the block."""
+        return self._executor.submit(self._build, task)
 
 
 def new_executor(jobs: int) -> ProcessPoolExecutor:

@@ -187,7 +187,8 @@ def test_each_dependency_has_a_floor() -> None:
 def test_what_the_code_imports_is_declared() -> None:
     project = PROJECT["project"]
     engines = [
-        project["optional-dependencies"][one] for one in ("polars", "duckdb", "spark", "geo")
+        project["optional-dependencies"][one]
+        for one in ("cluster", "polars", "duckdb", "spark", "geo")
     ]
     needs = sum(engines, project["dependencies"])
     declared = {re.split(r"[\[>]", one)[0].lower() for one in needs}

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from intake_cvpilot.archive.base import Archive
+    from intake_cvpilot.archive.bucket import Bucket
     from intake_cvpilot.archive.mirror import Copy
 
 __all__ = ["PUBLIC", "identity", "location", "open_archive"]
@@ -29,7 +30,7 @@ def open_archive(
     url: str | os.PathLike[str] = PUBLIC,
     *,
     storage_options: Mapping[str, Any] | None = None,
-    rate: float | None = 10.0,
+    rate: float | Bucket | None = 10.0,
     threads: int = 8,
     offline: bool = False,
     policy: Policy | None = None,
@@ -48,8 +49,9 @@ def open_archive(
         credentials are given.  AWS settings of the environment are used only with
         ``anon=False``.  For a data portal: app_token.  For other URLs: what the fsspec file system
         takes.
-    rate : float or None
-        Requests a second to a remote archive, with a burst of 10; None lifts the limit.
+    rate : float, Bucket or None
+        Requests a second to a remote archive, with a burst of 10; a bucket that others draw from
+        too; None lifts the limit.
     threads : int
         Most units read at a time.
     offline : bool

@@ -101,6 +101,15 @@ class Traffic:
         """All requests sent."""
         return self.lists + self.reads + self.retries
 
+    def add(self, other: Traffic) -> None:
+        """Count what was asked in another process for the same fetch."""
+        self.lists += other.lists
+        self.reads += other.reads
+        self.retries += other.retries
+        self.bytes += other.bytes
+        self.bytes_again += other.bytes_again
+        self.errors += other.errors
+
 
 class Archive(Protocol):
     """A place for raw bytes in the archive's key layout."""

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from intake_cvpilot.archive.address import Address
+    from intake_cvpilot.archive.bucket import Bucket
     from intake_cvpilot.archive.policy import Policy
 
     T = TypeVar("T")
@@ -58,7 +59,7 @@ class FilesystemArchive:
         The URL or the chain of URLs.
     storage_options : mapping or None
         What the file system takes.
-    rate : float or None
+    rate : float, Bucket or None
         Requests a second, if the place is remote; a listing or a file counts as one.
     threads : int
         Most files read at a time, where the file system is made for it.
@@ -71,7 +72,7 @@ class FilesystemArchive:
         address: Address,
         *,
         storage_options: Mapping[str, Any] | None,
-        rate: float | None,
+        rate: float | Bucket | None,
         threads: int,
         policy: Policy,
     ) -> None:

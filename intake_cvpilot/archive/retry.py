@@ -121,4 +121,4 @@ class Retry:
                 + "); nothing of the partition was stored, ask again later"
             ) from error
         self.meter.again(f"{what}: {error}")
-        stop.sleep(wait)
+        self.throttle.rest(wait, stop)

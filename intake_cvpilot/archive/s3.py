@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from intake_cvpilot.archive.address import Address
+    from intake_cvpilot.archive.bucket import Bucket
     from intake_cvpilot.archive.policy import Policy
     from intake_cvpilot.archive.s3_http import Answer
 
@@ -49,7 +50,7 @@ class S3Archive:
         Bucket and path.
     storage_options : mapping or None
         See `intake_cvpilot.archive.open_archive`.
-    rate : float or None
+    rate : float, Bucket or None
         Requests a second.
     threads : int
         Most reads at a time.
@@ -62,7 +63,7 @@ class S3Archive:
         address: Address,
         *,
         storage_options: Mapping[str, Any] | None,
-        rate: float | None,
+        rate: float | Bucket | None,
         threads: int,
         policy: Policy,
     ) -> None:

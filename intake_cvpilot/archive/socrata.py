@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from intake_cvpilot.archive.address import Address
+    from intake_cvpilot.archive.bucket import Bucket
     from intake_cvpilot.archive.policy import Policy
 
     T = TypeVar("T")
@@ -60,7 +61,7 @@ class SocrataArchive:
         The portal.
     token : str or None
         App token.
-    rate : float or None
+    rate : float, Bucket or None
         Requests a second.
     threads : int
         Most reads at a time.
@@ -75,7 +76,7 @@ class SocrataArchive:
         address: Address,
         *,
         token: str | None,
-        rate: float | None,
+        rate: float | Bucket | None,
         threads: int,
         policy: Policy,
         page: int = PAGE_ROWS,

@@ -1,4 +1,4 @@
-"""Politeness: a token bucket over requests, and a number of requests at a time that adapts."""
+"""Politeness: a bucket of requests, and a number of requests at a time that adapts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from intake_cvpilot.errors import InvalidRequestError
+from intake_cvpilot.archive.bucket import Bucket, Tokens, Unlimited
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,24 +27,18 @@ class Throttle:
 
     Parameters
     ----------
-    rate : float or None
-        Requests a second; None for no limit.
-    burst : int
-        Requests that may go out at once after a rest.
+    rate : float, Bucket or None
+        Requests a second; a bucket that others draw from too; None for no limit.
     width : int
         Most requests under way at a time.  It is halved when the archive asks to slow down and
         grows by one for each round of good answers; the rate falls and recovers with it.
     """
 
-    def __init__(self, rate: float | None = 10.0, *, burst: int = 10, width: int = 8) -> None:
-        if rate is not None and not rate > 0:
-            raise InvalidRequestError(
-                f"rate is requests a second and above zero, or None for no limit; it is {rate!r}"
-            )
-        self._rate = rate
-        self._burst = float(burst)
-        self._tokens = float(burst)
-        self._filled = time.monotonic()
+    def __init__(self, rate: float | Bucket | None = 10.0, *, width: int = 8) -> None:
+        if rate is None:
+            self._bucket: Bucket = Unlimited()
+        else:
+            self._bucket = Tokens(rate) if isinstance(rate, int | float) else rate
         self._paused_until = 0.0
         self._most = float(width)
         self._width = float(width)
@@ -72,10 +66,11 @@ class Throttle:
                 self._changed.wait(_POLL)
             self._under_way += 1
         try:
-            while (wait := self._take()) > 0:
+            # Who has halved its width takes as much more of the bucket for each request.
+            while (wait := self._bucket.take(self._most / self._width)) > 0:
                 stop.sleep(wait)
             while (wait := self._paused_until - time.monotonic()) > 0:
-                stop.sleep(wait)
+                self.rest(wait, stop)
             yield
         finally:
             with self._changed:
@@ -84,8 +79,16 @@ class Throttle:
 
     def pause(self, seconds: float) -> None:
         """Let no request out for so long: the archive asked for it."""
+        self._bucket.pause(seconds)
         with self._changed:
             self._paused_until = max(self._paused_until, time.monotonic() + seconds)
+
+    def rest(self, seconds: float, stop: Stop) -> None:
+        """Sleep, unless the read is given up; look each second whether the bucket still gives."""
+        until = time.monotonic() + seconds
+        while (wait := until - time.monotonic()) > 0:
+            stop.sleep(min(wait, 1.0))
+            self._bucket.check()
 
     def slow_down(self) -> None:
         """Halve the number of requests at a time."""
@@ -101,17 +104,3 @@ class Throttle:
             with self._changed:
                 self._width = min(self._most, self._width + 1 / self._width)
                 self._changed.notify()
-
-    def _take(self) -> float:
-        """Take a token; else give the seconds until there is one."""
-        if self._rate is None:
-            return 0.0
-        with self._changed:
-            now = time.monotonic()
-            rate = self._rate * self._width / self._most
-            self._tokens = min(self._burst, self._tokens + (now - self._filled) * rate)
-            self._filled = now
-            if self._tokens >= 1:
-                self._tokens -= 1
-                return 0.0
-            return (1 - self._tokens) / rate

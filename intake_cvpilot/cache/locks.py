@@ -11,9 +11,11 @@ import errno
 import inspect
 import json
 import logging
+import math
 import os
 import socket
 import stat
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -32,6 +34,7 @@ __all__ = ["Holder", "hold"]
 
 _log = logging.getLogger(__name__)
 
+_LOOK = 1.0  # seconds after which somebody who waits is told again
 _UNSUPPORTED = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP}
 # A lock by existence of a file outlives its holder; going on without a lock is better.
 _OPTIONS: dict[str, Any] = (
@@ -75,7 +78,8 @@ def hold(
     timeout : float, optional
         Seconds to wait for another holder; None waits for ever, 0 not at all.
     on_wait : callable, optional
-        Called once, with who holds it as far as known, when there is somebody to wait for.
+        Called with who holds it as far as known when there is somebody to wait for, and about once
+        a second as long as there is; what it raises ends the wait.
 
     Raises
     ------
@@ -132,9 +136,7 @@ def _acquire(
         except filelock.Timeout:
             holder = _holder(path)
             _log.info("waiting for the lock of %s, held by %s", key, holder or "another process")
-            if on_wait is not None:
-                on_wait(holder)
-            lock.acquire(timeout=-1 if timeout is None else timeout)
+            _wait(lock, path, timeout, on_wait)
     except filelock.Timeout as error:
         raise LockTimeoutError(
             f"partition {key} is being fetched by {_holder(path) or 'another process'}; "
@@ -152,6 +154,26 @@ def _acquire(
         )
         return False
     return True
+
+
+def _wait(
+    lock: filelock.BaseFileLock,
+    path: Path,
+    timeout: float | None,
+    on_wait: Callable[[Holder | None], None] | None,
+) -> None:
+    until = math.inf if timeout is None else time.monotonic() + timeout
+    while True:
+        if on_wait is not None:
+            on_wait(_holder(path))
+        left = max(0.0, until - time.monotonic())
+        try:
+            lock.acquire(timeout=min(left, _LOOK))
+        except filelock.Timeout:
+            if left <= _LOOK:
+                raise
+        else:
+            return
 
 
 def _sign(layout: Layout, path: Path) -> None:

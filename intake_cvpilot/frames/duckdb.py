@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from intake_cvpilot.extras import need
 from intake_cvpilot.frames.arrow import checked
-from intake_cvpilot.frames.extras import need
 from intake_cvpilot.frames.naming import schema_of, streamed
 from intake_cvpilot.frames.parquet import plain
 from intake_cvpilot.frames.where import Dialect, render

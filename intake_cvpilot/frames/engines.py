@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Unpack
 
-from intake_cvpilot.frames.extras import need
+from intake_cvpilot.extras import need
 from intake_cvpilot.frames.open import opened
 from intake_cvpilot.options import FrameOptions, with_options
 

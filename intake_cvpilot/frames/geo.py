@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa
 
 from intake_cvpilot.errors import InvalidRequestError
+from intake_cvpilot.extras import need
 from intake_cvpilot.frames.arrow import empty_table, read_piece
-from intake_cvpilot.frames.extras import need
 from intake_cvpilot.frames.naming import named, read_columns
 
 if TYPE_CHECKING:

@@ -50,7 +50,7 @@ def opened(
     )
     choose_index(chosen.table, options.get("index"))
     choose_cut(options.get("partition"))
-    outcome = run(job, options.get("progress"))
+    outcome = run(job, options.get("progress"), options.get("client"))
     with held_back():
         found = pieces(job.layout, outcome.manifests, chosen, job.settings.verify)
     return Opened(chosen, tuple(found), outcome.report)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from intake_cvpilot.extras import need
 from intake_cvpilot.frames.arrow import checked
-from intake_cvpilot.frames.extras import need
 from intake_cvpilot.frames.naming import schema_of, streamed
 from intake_cvpilot.frames.where import Dialect, render
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
+from intake_cvpilot.extras import need
 from intake_cvpilot.frames.arrow import checked
-from intake_cvpilot.frames.extras import need
 from intake_cvpilot.frames.naming import named, read_columns, schema_of
 from intake_cvpilot.frames.where import Dialect, render
 
