@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from intake_cvpilot.maintain.checkup import Checkup, doctor
     from intake_cvpilot.maintain.clearing import Removed, clear, evict
     from intake_cvpilot.maintain.holdings import Status, status
+    from intake_cvpilot.maintain.migration import Migrated, migrate
     from intake_cvpilot.maintain.rebuilding import Rebuilt, refresh, repair
     from intake_cvpilot.maintain.sharing import Shared, export_cache, import_cache
     from intake_cvpilot.maintain.verification import Verified, verify
@@ -71,6 +72,7 @@ __all__ = [
     "Export",
     "InvalidRequestError",
     "LockTimeoutError",
+    "Migrated",
     "MirrorReport",
     "MissingExtraError",
     "OfflineError",
@@ -95,6 +97,7 @@ __all__ = [
     "export_cache",
     "fetch",
     "import_cache",
+    "migrate",
     "mirror",
     "objects",
     "open_arrow",
@@ -118,6 +121,7 @@ __all__ = [
 _MODULES = {
     "Export": "frames",
     "Checkup": "maintain.checkup",
+    "Migrated": "maintain.migration",
     "MirrorReport": "mirror",
     "Plan": "planned",
     "Quality": "quality",
@@ -135,6 +139,7 @@ _MODULES = {
     "export_cache": "maintain.sharing",
     "fetch": "fetch",
     "import_cache": "maintain.sharing",
+    "migrate": "maintain.migration",
     "mirror": "mirror",
     "objects": "lineage",
     "open_arrow": "frames",

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable, Mapping
+from functools import cache
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from intake_cvpilot import __version__
 from intake_cvpilot.build import BlockResult, BuiltFile, UnitCounts
 from intake_cvpilot.cache.checksums import file_sha256, footer_sha256
 from intake_cvpilot.cache.manifest import File, Manifest, Tally, instant_text
@@ -28,6 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "OBJECTS",
+    "block_id",
     "blocks_of",
     "changed",
     "contents",
@@ -35,6 +40,7 @@ __all__ = [
     "entry",
     "heard",
     "listing",
+    "options_hash",
     "quality",
     "read_objects",
     "summary",
@@ -62,6 +68,18 @@ _PLAIN = attrgetter(*(name for name in Counts.__slots__ if name != "rows"))
 
 COUNTED = ("lines", "records", "blank", "quarantined")
 """The counts of a unit."""
+
+
+@cache
+def options_hash() -> str:
+    """Hash the options that change rows; there are none yet (never codec or level)."""
+    return hashlib.sha256(b"{}").hexdigest()[:16]
+
+
+def block_id(block: Block, versions: Mapping[str, str]) -> str:
+    """Name a block's content: its units, the table versions and the options that change rows."""
+    parts = [block.fingerprint, sorted(versions.items()), options_hash(), __version__]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
 
 def contents(manifest: Manifest) -> Counts:

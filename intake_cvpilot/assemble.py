@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Generator, Mapping
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,12 +10,14 @@ import msgspec
 
 from intake_cvpilot import __version__
 from intake_cvpilot.account import (
+    block_id,
     blocks_of,
     changed,
     counted,
     entry,
     heard,
     listing,
+    options_hash,
     summary,
     totals,
     write_objects,
@@ -31,10 +30,16 @@ from intake_cvpilot.cache.commit import commit
 from intake_cvpilot.cache.folders import storage_error, temporary_name, vanished
 from intake_cvpilot.cache.manifest import File, Manifest, as_quality, load
 from intake_cvpilot.changes import Changes
-from intake_cvpilot.errors import ArchiveError, ChangedError, CVPilotError, DamagedError
+from intake_cvpilot.errors import (
+    ArchiveError,
+    CacheError,
+    ChangedError,
+    CVPilotError,
+    DamagedError,
+)
 from intake_cvpilot.partition import Block, blocks
 from intake_cvpilot.progress import Event, Progress
-from intake_cvpilot.state import is_closed
+from intake_cvpilot.state import age_of, is_closed, newer_text
 from intake_cvpilot.warn import warn
 
 if TYPE_CHECKING:
@@ -44,22 +49,10 @@ if TYPE_CHECKING:
     from intake_cvpilot.partition import Partition
     from intake_cvpilot.workers import Workers
 
-__all__ = ["Assembly", "options_hash"]
+__all__ = ["Assembly"]
 
 #: How often a partition is tried when it changes, or its staging goes, while it is worked on.
 MOST_TRIES = 3
-
-
-@cache
-def options_hash() -> str:
-    """Hash the options that change rows; there are none yet (never codec or level)."""
-    return hashlib.sha256(b"{}").hexdigest()[:16]
-
-
-def block_id(block: Block, versions: Mapping[str, str]) -> str:
-    """Name a block's content: its units, the table versions and the options that change rows."""
-    parts = [block.fingerprint, sorted(versions.items()), options_hash(), __version__]
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
 
 class Assembly:
@@ -217,9 +210,13 @@ class Assembly:
     def current(self) -> Manifest | None:
         """Give what is committed, if it can be trusted."""
         try:
-            return load(self.layout, self.key)
+            found = load(self.layout, self.key)
         except DamagedError:
             return None  # only a refresh gets here: everything is built anew
+        if found is not None and age_of(self.job.versions, found.table_versions) == "newer":
+            # A newer library was faster than this one.
+            raise CacheError(newer_text(self.key, self.job.versions, found.table_versions))
+        return found
 
     def kept(self, current: Manifest | None, plan: Mapping[str, Block]) -> set[str]:
         """Name the blocks whose committed files are still what they would be built to."""

@@ -15,7 +15,16 @@ from typing import Any
 
 import click
 
-from intake_cvpilot import cli_cache, cli_export, cli_fetch, cli_look, cli_mirror, cli_share, errors
+from intake_cvpilot import (
+    cli_cache,
+    cli_export,
+    cli_fetch,
+    cli_look,
+    cli_migrate,
+    cli_mirror,
+    cli_share,
+    errors,
+)
 from intake_cvpilot.cli_options import (
     cache_options,
     options_of,
@@ -183,7 +192,7 @@ for looking in (cli_look.quality, cli_look.objects, cli_look.trace, cli_look.col
     cli.add_command(looking)
 cli.add_command(cli_export.export)
 
-for keeping in (*cli_cache.COMMANDS, *cli_share.COMMANDS):
+for keeping in (*cli_cache.COMMANDS, *cli_migrate.COMMANDS, *cli_share.COMMANDS):
     cli.add_command(keeping)
 
 

@@ -8,17 +8,17 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from intake_cvpilot.account import options_hash
 from intake_cvpilot.archive import identity, location
 from intake_cvpilot.archive.policy import Policy
-from intake_cvpilot.assemble import options_hash
 from intake_cvpilot.build import table_versions
 from intake_cvpilot.cache.layout import Layout
 from intake_cvpilot.cache.manifest import Manifest, load
-from intake_cvpilot.errors import DamagedError, InvalidRequestError
+from intake_cvpilot.errors import CacheError, DamagedError, InvalidRequestError
 from intake_cvpilot.partition import TARGET, partitions
 from intake_cvpilot.request import Request, parse
 from intake_cvpilot.settings import Settings, resolve
-from intake_cvpilot.state import state_of
+from intake_cvpilot.state import newer_text, state_of
 from intake_cvpilot.warn import warn
 
 if TYPE_CHECKING:
@@ -149,7 +149,13 @@ def skips(on_error: str) -> bool:
 
 
 def look(job: Job, partition: Partition, now: datetime) -> View:
-    """See what the cache has of a partition."""
+    """See what the cache has of a partition.
+
+    Raises
+    ------
+    CacheError
+        A newer version of the library wrote it.
+    """
     try:
         manifest = load(job.layout, partition.key)
     except DamagedError as damage:
@@ -161,6 +167,8 @@ def look(job: Job, partition: Partition, now: datetime) -> View:
         now=now,
         recheck=job.settings.recheck,
     )
+    if state == "newer" and manifest is not None:
+        raise CacheError(newer_text(partition.key, job.versions, manifest.table_versions))
     return View(partition, state, manifest)
 
 

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Unpack
 
-from intake_cvpilot.account import blocks_of, contents
+from intake_cvpilot.account import block_id, blocks_of, contents
 from intake_cvpilot.archive import open_archive
 from intake_cvpilot.archive.address import Address
-from intake_cvpilot.assemble import block_id
 from intake_cvpilot.bars import showing
 from intake_cvpilot.cache.layout import split_folder
 from intake_cvpilot.errors import (

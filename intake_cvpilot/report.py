@@ -19,8 +19,9 @@ __all__ = [
     "State",
 ]
 
-State = Literal["missing", "stale", "open", "current", "damaged"]
-"""What the cache has of a partition, seen from now: nothing; tables of an older major version;
+State = Literal["missing", "newer", "stale", "open", "current", "damaged"]
+"""What the cache has of a partition, seen from now: nothing; tables of a newer version of the
+library, which are left alone; tables of an older major version;
 records may still arrive and the listing is older than ``recheck``; all that is needed; a
 manifest that cannot be trusted."""
 

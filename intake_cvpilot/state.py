@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from intake_cvpilot.cache.manifest import Manifest
     from intake_cvpilot.partition import Partition
     from intake_cvpilot.report import State
 
-__all__ = ["is_closed", "state_of"]
+__all__ = ["Age", "age_of", "is_closed", "newer_text", "state_of"]
+
+Age = Literal["same", "minor", "major", "newer"]
 
 
 def is_closed(partition: Partition, listed_at: datetime, settle: timedelta) -> bool:
@@ -19,12 +21,48 @@ def is_closed(partition: Partition, listed_at: datetime, settle: timedelta) -> b
     return listed_at >= partition.ends + settle
 
 
-def same_major(ours: Mapping[str, str], stored: Mapping[str, str]) -> bool:
-    """Say whether every table is there with a meaning that this library reads."""
-    return ours == stored or all(
-        name in stored and stored[name].partition(".")[0] == version.partition(".")[0]
-        for name, version in ours.items()
+def age_of(ours: Mapping[str, str], stored: Mapping[str, str]) -> Age:
+    """Compare the versions of stored tables, major.minor, with this library's.
+
+    Returns
+    -------
+    str
+        ``same``; ``minor``: columns were added since; ``major``: the meaning of values changed
+        since; ``newer``: what a later version of the library wrote.
+    """
+    if ours == stored:
+        return "same"
+    if not stored.keys() <= ours.keys():
+        return "newer"
+    oldest: Age = "same"
+    for name, version in ours.items():
+        # A table that is not there at all is older than its first version.
+        we, they = (_numbers(text) for text in (version, stored.get(name, "0.0")))
+        if they > we:
+            return "newer"
+        if they[0] != we[0]:
+            oldest = "major"
+        elif they != we and oldest == "same":
+            oldest = "minor"
+    return oldest
+
+
+def newer_text(key: str, ours: Mapping[str, str], stored: Mapping[str, str]) -> str:
+    """Say that a partition is of a newer library, and what to do."""
+    later = {
+        name: text for name, text in stored.items() if age_of(ours, {**ours, name: text}) == "newer"
+    }
+    has = ", ".join(f"{name} {text}" for name, text in later.items())
+    reads = ", ".join(f"{name} {ours[name]}" for name in later if name in ours)
+    return (
+        f"{key} has tables of a newer version ({has}; this library has "
+        f"{reads or 'no such table'}): a newer version of the library wrote it. It was left alone; "
+        "update the library, or use another cache_dir"
     )
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(map(int, version.split(".")))
 
 
 def state_of(
@@ -53,16 +91,19 @@ def state_of(
     Returns
     -------
     str
-        ``missing``, ``stale``, ``open`` or ``current``; a manifest that cannot be read is
-        ``damaged`` and does not get here.
+        ``missing``, ``newer``, ``stale``, ``open`` or ``current``; a manifest that cannot be read
+        is ``damaged`` and does not get here.
     """
     if manifest is None:
         return "missing"
-    if not same_major(versions, manifest.table_versions) or manifest.options != options:
+    age = age_of(versions, manifest.table_versions)
+    if age == "newer":
+        return "newer"
+    if age == "major" or manifest.options != options:
         return "stale"
     # A listing from the future (a clock that was wrong) proves nothing: neither its age, nor that
     # it came late enough to be final.
-    age = now - manifest.listed_at
-    if age < timedelta(0) or (not manifest.closed and age > recheck):
+    since = now - manifest.listed_at
+    if since < timedelta(0) or (not manifest.closed and since > recheck):
         return "open"
     return "current"

@@ -125,6 +125,10 @@ class Layout:
         """Give the command that repairs a partition."""
         return repair_command(key, self.words)
 
+    def refresh(self, key: str) -> str:
+        """Give the command that lists a partition again and fetches what is not current."""
+        return repair_command(key, self.words, verb="refresh")
+
 
 @lru_cache(maxsize=16)
 def _tree(identity: str) -> str:
@@ -158,8 +162,8 @@ def split_folder(root: Path) -> Path:
     return root / ".split"
 
 
-def repair_command(key: str, words: Sequence[str] = ()) -> str:
-    """Give the command that repairs a partition, ready to be pasted into a shell.
+def repair_command(key: str, words: Sequence[str] = (), verb: str = "repair") -> str:
+    """Give the command that repairs (or refreshes) a partition, ready to be pasted into a shell.
 
     `words` are the options that name the cache and the archive, where they are needed.
     """
@@ -170,7 +174,7 @@ def repair_command(key: str, words: Sequence[str] = ()) -> str:
         first, last = "01", f"{calendar.monthrange(int(year), int(month))[1]:02}"
         narrowed = f" --weekday {day}"
     return (
-        f"cvpilot repair {source} {message_type}"
+        f"cvpilot {verb} {source} {message_type}"
         f" --start {year}-{month}-{first} --end {year}-{month}-{last}{narrowed}"
         + "".join(f" {shlex.quote(word)}" for word in words)
     )

@@ -10,8 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from intake_cvpilot.account import contents
-from intake_cvpilot.assemble import options_hash
+from intake_cvpilot.account import contents, options_hash
 from intake_cvpilot.build import table_versions
 from intake_cvpilot.cache.census import layouts
 from intake_cvpilot.cache.census import staged as staged_in
@@ -25,7 +24,7 @@ from intake_cvpilot.state import state_of
 __all__ = ["Holding", "Status", "status"]
 
 #: A partition in the calendar, by its state; one of which the archive has nothing is ``-``.
-SIGNS = {"current": "#", "open": "o", "stale": "~", "damaged": "!"}
+SIGNS = {"current": "#", "open": "o", "stale": "~", "damaged": "!", "newer": "^"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +40,7 @@ class Holding:
     partitions: int
     """Committed partitions, damaged ones included."""
     states: Mapping[str, int]
-    """Partitions by state: current, open, stale, damaged."""
+    """Partitions by state: current, open, stale, damaged, newer (of a later library)."""
     no_data: int
     """Partitions of which the archive has nothing."""
     rows: int
@@ -56,7 +55,7 @@ class Holding:
     """Last partition key."""
     calendar: Mapping[str, str] = field(default_factory=dict, repr=False)
     """A character a day (nycdot: a weekday bin), by month: # current, o open, ~ stale, ! damaged,
-    - nothing in the archive, . not in the cache."""
+    ^ newer, - nothing in the archive, . not in the cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +89,9 @@ class Status:
             )
             lines += [f"    {month}  {days}" for month, days in held.calendar.items()]
         if self.holdings:
-            lines.append("    # current  o open  ~ stale  ! damaged  - no data  . not in the cache")
+            lines.append(
+                "    # current  o open  ~ stale  ! damaged  ^ newer  - no data  . not in the cache"
+            )
         else:
             lines.append("  nothing yet")
         if self.staged:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Unpack
 
+from intake_cvpilot.build import table_versions
 from intake_cvpilot.cache.manifest import load
 from intake_cvpilot.cache.verify import Checked
 from intake_cvpilot.cache.verify import verify as check
@@ -17,6 +18,7 @@ from intake_cvpilot.job import prepare
 from intake_cvpilot.maintain.selection import Stock, StockOptions, stocks
 from intake_cvpilot.options import Unset, with_options
 from intake_cvpilot.settings import resolve
+from intake_cvpilot.state import age_of, newer_text
 
 if TYPE_CHECKING:
     from intake_cvpilot.progress import Progress
@@ -141,11 +143,15 @@ def _refused(stock: Stock, wrong: Collection[Checked]) -> dict[str, str]:
     refused = {}
     for one in wrong:
         try:
-            load(stock.layout, one.key)
+            manifest = load(stock.layout, one.key)
         except DamagedError:
             continue
         except CacheError as error:
             refused[one.key] = str(error)
+            continue
+        ours = table_versions(stock.source, stock.message_type)
+        if manifest and age_of(ours, manifest.table_versions) == "newer":
+            refused[one.key] = newer_text(one.key, ours, manifest.table_versions)
     return refused
 
 

@@ -18,6 +18,12 @@ TIMESTAMP: Final = pa.timestamp("us", tz="UTC")
 """Type of every instant."""
 
 
+def parsed(version: str) -> tuple[int, int]:
+    """The numbers of ``major.minor``."""
+    major, minor = version.split(".")
+    return int(major), int(minor)
+
+
 @dataclass(frozen=True)
 class Column:
     """One column of a table."""
@@ -40,6 +46,8 @@ class Column:
     """Raw path of the value, for each source."""
     portal_name: str = ""
     """The name that the data portal gives it."""
+    since: str = ""
+    """major.minor of the table in which it was added; empty: it was there in x.0."""
 
     @property
     def is_enum(self) -> bool:
@@ -81,6 +89,26 @@ class Table:
     """Columns in which repeats may differ."""
     moving: tuple[str, ...] = ()
     """Instants that were placed by event_time and move with it by whole hours."""
+
+    def __post_init__(self) -> None:
+        """Refuse a minor version that is none: older parts must read as tables of this one."""
+        for column in self.columns:
+            if column.since and not (
+                column.nullable
+                and column.name not in (*self.order, *self.same)
+                and parsed(self.version)[0] == parsed(column.since)[0]
+                and 0 < parsed(column.since)[1] <= parsed(self.version)[1]
+            ):
+                raise ValueError(
+                    f"{self.name}.{column.name} cannot be added in {column.since} to a table of "
+                    f"version {self.version}: it is nullable, decides no order, and is of a minor "
+                    "version between"
+                )
+
+    def added(self, after: str) -> tuple[Column, ...]:
+        """The columns that a version of the same major lacks."""
+        known = parsed(after)
+        return tuple(c for c in self.columns if c.since and parsed(c.since) > known)
 
     @cached_property
     def schema(self) -> pa.Schema:
