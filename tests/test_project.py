@@ -38,10 +38,11 @@ FUNCTIONS = [
     *("export", "open_geopandas", "open_polars", "open_raw", "open_spark"),
     *("mirror", "plan", "quality", "trace"),
     *("clear", "doctor", "evict", "refresh", "repair", "status", "verify"),
-    *("export_cache", "import_cache"),
+    *("export_cache", "import_cache", "migrate"),
 ]
 VALUES = [
     *("Checkup", "Export", "MirrorReport", "Plan", "Quality", "Rebuilt", "Removed", "Report"),
+    "Migrated",
     "Shared",
     "Status",
     *("Trace", "Verified"),
