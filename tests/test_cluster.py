@@ -376,6 +376,68 @@ def test_an_interrupted_caller_leaves_no_task_and_a_whole_cache(client, where, l
     assert stored(where["cache_dir"]) == files
 
 
+# From a shell
+
+
+def start(cluster, where, *words: str) -> subprocess.Popen[str]:
+    asked = ["fetch", *DAYS[:2], "--start", DAYS[2], "--end", DAYS[3]]
+    return subprocess.Popen(
+        [
+            *(sys.executable, "-m", "intake_cvpilot.cache", *asked),
+            *("--cluster", cluster.scheduler_address, "--cache-dir", str(where["cache_dir"])),
+            *words,
+        ],
+        env={
+            **os.environ,
+            "CVPILOT_ARCHIVE": where["archive"],
+            "CVPILOT_STORAGE_OPTIONS": json.dumps(where["storage_options"]),
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def within(seconds: float, holds) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert holds()
+
+
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT])
+def test_a_command_that_ends_leaves_no_work_and_goes_on(
+    cluster, client, where, server, local, made, end
+):
+    before = len(server.gets)
+    with start(cluster, where, "--rate", "30") as process:
+        within(60, lambda: len(server.gets) > before + 20)
+        process.send_signal(end)
+        _, told = process.communicate(timeout=90)
+    assert process.returncode == (130 if end == signal.SIGINT else -end), told
+    within(60, lambda: at_work(client) == 0)
+    asked = len(server.gets)
+    assert asked < before + made.objects
+    assert holders(where["cache_dir"]) == {}
+    with start(cluster, where, "--rate", "none", "--json") as process:
+        out, told = process.communicate(timeout=90)
+    assert process.returncode == 0, told
+    assert told.startswith("plan: ")
+    assert json.loads(out)["counts"]["records"] == made.records
+    assert stored(where["cache_dir"]) == local[1]
+    assert len(server.gets) <= before + made.objects + 4 * 18
+
+
+def test_no_scheduler_is_told(where):
+    class Nowhere:
+        scheduler_address = "tcp://127.0.0.1:1"
+
+    with start(Nowhere, where) as process:
+        _, told = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert "no dask scheduler answers at 'tcp://127.0.0.1:1'" in told
+
+
 # The page
 
 

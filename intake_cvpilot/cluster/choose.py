@@ -65,7 +65,7 @@ def active() -> Client | None:
         return None
 
 
-def connected(address: str, seconds: float = 10.0) -> AbstractContextManager[Client]:
+def connected(address: str, seconds: float = 5.0) -> AbstractContextManager[Client]:
     """Connect to a scheduler; leaving the context closes the connection.
 
     Parameters

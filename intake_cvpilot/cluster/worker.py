@@ -227,7 +227,7 @@ def bring_partition(
         except KilledWorker as error:
             brought.error = lost(key, error)
         except GivenUpError:
-            pass
+            leave(name)  # the caller may not be there to say so
     brought.events = teller.rest()
     return brought
 
