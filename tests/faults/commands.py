@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,21 @@ def evict(root: Path) -> Any:
 
 def clear(root: Path) -> Any:
     told(cv.clear("wydot", "bsm", archive=root / "archive", cache_dir=root / "cache"))
+
+
+def repair(root: Path) -> Any:
+    done(cv.repair("wydot", "bsm", jobs=1, **world.where(root)).failures)
+
+
+def migrate(root: Path) -> Any:
+    """Bring the cache to the tables of this process's release."""
+    done(cv.migrate("wydot", "bsm", archive=root / "archive", cache_dir=root / "cache").failures)
+
+
+def done(failures: Mapping[str, str]) -> None:
+    """Raise what a command says of partitions that are as they were."""
+    if failures:
+        raise CacheError(str(dict(failures)))
 
 
 def told(removed: cv.Removed) -> None:
@@ -130,6 +145,8 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "refresh": refresh,
     "evict": evict,
     "clear": clear,
+    "repair": repair,
+    "migrate": migrate,
     "read": read,
     "inspect": inspect,
     "finish": finish,

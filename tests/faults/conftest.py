@@ -9,9 +9,10 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import later_release
 import pytest
 import world
-from sweep import FAST, Driver, Stage, build_counter
+from sweep import FAST, HERE, Driver, Stage, build_counter
 
 #: FULL=1 tries every point; otherwise every STRIDE-th, from the first, and the last.
 FULL = bool(os.environ.get("FULL"))
@@ -92,14 +93,27 @@ def driver(counter: Path) -> Iterator[Driver]:
 
 
 @pytest.fixture(scope="session")
+def later_driver(counter: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driver]:
+    """The same of a later release, whose table has grown by a minor version."""
+    place = later_release.release(tmp_path_factory.mktemp("later"))
+    started = Driver(counter, PYTHONPATH=os.pathsep.join([str(HERE), str(place)]))
+    yield started
+    started.close()
+
+
+@pytest.fixture(scope="session")
 def stage(driver: Driver) -> Iterator[Stage]:
-    """States to start from: an archive alone, one that is fetched, one that has changed since."""
+    """States to start from: an archive alone, fetched, damaged, changed since it was fetched."""
     with tempfile.TemporaryDirectory(dir=FAST, prefix="cvpilot-stage-") as place:
         made = Stage(Path(place))
         world.write_edition(made.root / "archive", 0)
         made.save("empty")
         assert driver("fetch", made.root)["error"] is None
         made.save("fetched")
+        world.harm(made.root)
+        made.save("harmed")
+        shutil.rmtree(made.root / "cache")
+        shutil.copytree(made.place / "fetched/cache", made.root / "cache")
         world.write_edition(made.root / "archive", 1)
         made.save("changed")
         yield made

@@ -117,6 +117,17 @@ def objects(root: Path, day: str) -> dict[int, str]:
     }
 
 
+def harm(root: Path) -> None:
+    """Flip a bit in a part of the first day, and cut the manifest of the second short."""
+    first, second = (layout(root).folder(key) for key in KEYS)
+    part = min(first.glob("messages-*.parquet"))
+    whole = bytearray(part.read_bytes())
+    whole[len(whole) // 2] ^= 1
+    part.write_bytes(whole)
+    manifest = second / "manifest.json"
+    manifest.write_bytes(manifest.read_bytes()[:-40])
+
+
 def look(root: Path) -> tuple[list[str], dict[str, list[int] | None]]:
     """Say what is wrong with a cache, and which editions the rows of each day could be of.
 
