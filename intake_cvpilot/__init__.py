@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from intake_cvpilot.mirror import MirrorReport, mirror
     from intake_cvpilot.origin import Trace
     from intake_cvpilot.planned import Plan
+    from intake_cvpilot.publish import Publication, publish
     from intake_cvpilot.quality import Quality, quality
     from intake_cvpilot.report import Report
 
@@ -79,6 +80,7 @@ __all__ = [
     "PartitionChangedError",
     "PartitionsFailedError",
     "Plan",
+    "Publication",
     "Quality",
     "Rebuilt",
     "Removed",
@@ -110,6 +112,7 @@ __all__ = [
     "open_raw",
     "open_spark",
     "plan",
+    "publish",
     "quality",
     "refresh",
     "repair",
@@ -124,6 +127,7 @@ _MODULES = {
     "Migrated": "maintain.migration",
     "MirrorReport": "mirror",
     "Plan": "planned",
+    "Publication": "publish",
     "Quality": "quality",
     "Rebuilt": "maintain.rebuilding",
     "Removed": "maintain.clearing",
@@ -152,6 +156,7 @@ _MODULES = {
     "open_raw": "frames",
     "open_spark": "frames",
     "plan": "listing",
+    "publish": "publish",
     "quality": "quality",
     "refresh": "maintain.rebuilding",
     "repair": "maintain.rebuilding",

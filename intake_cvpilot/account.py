@@ -16,7 +16,7 @@ from intake_cvpilot import __version__
 from intake_cvpilot.build import BlockResult, BuiltFile, UnitCounts
 from intake_cvpilot.cache.checksums import file_sha256, footer_sha256
 from intake_cvpilot.cache.manifest import File, Manifest, Tally, instant_text
-from intake_cvpilot.cache.read import read_part
+from intake_cvpilot.cache.store import read_file
 from intake_cvpilot.changes import Changes, changes
 from intake_cvpilot.errors import CacheError
 from intake_cvpilot.hours import expected
@@ -171,8 +171,7 @@ def read_objects(layout: Layout, manifest: Manifest) -> pa.Table:
     """Read a committed partition's units, checked."""
     for file in manifest.files:
         if file.role == "objects":
-            path = layout.folder(manifest.key) / file.name
-            return read_part(path, file, schema=OBJECTS, words=layout.words)
+            return read_file(layout, manifest.key, file, schema=OBJECTS)
     return OBJECTS.empty_table()
 
 

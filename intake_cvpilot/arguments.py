@@ -19,7 +19,7 @@ from intake_cvpilot.instants import canonical_bound, read, zone
 from intake_cvpilot.options import DEFAULTS, UNSET
 from intake_cvpilot.sources import message_type as message_type_of
 from intake_cvpilot.sources import source as source_of
-from intake_cvpilot.values import Secrets
+from intake_cvpilot.values import Secrets, is_url
 
 if TYPE_CHECKING:
     from intake_cvpilot.request import Request
@@ -34,6 +34,9 @@ BOUNDS = frozenset({"start", "end"})
 
 #: Arguments that are places: a relative one must mean the same after a change of folder.
 PLACES = frozenset({"archive", "cache_dir"})
+
+#: Arguments that say how to reach a place; they may hold secrets.
+REACHES = frozenset({"storage_options", "cache_options"})
 
 #: Parts of the names in storage_options that are left out of all that can be read: what the
 #: archive's identity leaves out, and what other file systems hide credentials in.
@@ -82,13 +85,13 @@ def plain_value(name: str, value: Any) -> Any:
             raise InvalidRequestError(f"{name}: {error}") from None
     if name == "timezone":
         return zone(value).key
+    if name == "cache_dir" and is_url(value):  # a published cache, of this computer too
+        return value.rstrip("/")
     if name in PLACES:
         return place(value)
-    if name == "storage_options":
+    if name in REACHES:
         if not isinstance(value, Mapping):
-            raise InvalidRequestError(
-                f"storage_options is a mapping of options, not {type(value).__name__}"
-            )
+            raise InvalidRequestError(f"{name} is a mapping of options, not {type(value).__name__}")
         return Secrets(value)
     if name == "filters":
         return filters(simple(value))
@@ -181,13 +184,13 @@ def shown(asked: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
         if name == "filters" and not isinstance(value, list):
             left_out.append("filters (a pyarrow expression)")
             continue
-        if name == "storage_options":
+        if name in REACHES:
             kept = harmless(value, name, left_out)
             if kept:
                 found[name] = kept
             continue
         found[name] = lists(value)
-        if name == "archive":
+        if name in PLACES:
             found[name] = without_login(value, name, left_out)
     return found, left_out
 

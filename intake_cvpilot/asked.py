@@ -6,8 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from pathlib import Path
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from intake_cvpilot.arguments import canonical, plain, shown
@@ -118,20 +117,20 @@ class Asked:
         with self.explained():
             return opened(*bounds, options)
 
-    def parts(self) -> list[Path]:
+    def parts(self) -> list[str]:
         """Give the committed parts that can hold rows of the request; asks no archive."""
         bounds, options = self.bounds(), self.options()
         from intake_cvpilot.frames.select import pieces, selection
-        from intake_cvpilot.job import look, prepare
+        from intake_cvpilot.job import look_all, prepare
         from intake_cvpilot.partition import partitions
 
         job = prepare(*bounds, options)
         taken = ("table", "columns", "filters", "outside", "repeats", "names")
         chosen = selection(job.request, **{k: options[k] for k in taken if k in options})
-        views = [look(job, each, datetime.now(UTC)) for each in partitions(job.request)]
+        views = look_all(job, partitions(job.request))
         manifests = [view.manifest for view in views if view.manifest is not None]
         found = pieces(job.layout, manifests, chosen)
-        return [piece.layout.folder(piece.key) / piece.file.name for piece in found]
+        return [piece.layout.place(piece.key, piece.file.name) for piece in found]
 
     @contextmanager
     def explained(self) -> Iterator[None]:

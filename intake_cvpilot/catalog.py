@@ -107,7 +107,7 @@ def plain_entry(name: str, source: CVPilotSource) -> dict[str, Any]:
     """Give the entry of a copy, in a form that Intake reads without this library."""
     (spec,) = source._yaml()["sources"].values()  # noqa: SLF001 - Intake's name for it
     about = {k: v for k, v in spec["metadata"].items() if k not in ("catalog_dir", "left_out")}
-    places = ("archive", "cache_dir", "storage_options")
+    places = ("archive", "cache_dir", "cache_options", "storage_options")
     asked = {k: v for k, v in spec["args"].items() if k not in places}
     return {
         "description": spec["description"],

@@ -22,6 +22,7 @@ from intake_cvpilot import (
     cli_look,
     cli_migrate,
     cli_mirror,
+    cli_publish,
     cli_share,
     errors,
 )
@@ -66,7 +67,7 @@ def cli() -> None:
 
 @cli.command()
 @cache_options
-def path(as_json: bool, archive: str | None, cache_dir: Path | None) -> None:
+def path(as_json: bool, archive: str | None, cache_dir: str | None) -> None:
     """Print the folder of the cache, and the settings that are not at their defaults.
 
     \b
@@ -153,7 +154,7 @@ def status(
     message_type: str | None,
     as_json: bool,
     archive: str | None,
-    cache_dir: Path | None,
+    cache_dir: str | None,
 ) -> None:
     """Tell what the cache holds: partitions, rows and bytes for each source and message type.
 
@@ -191,6 +192,7 @@ cli.add_command(cli_mirror.mirror)
 for looking in (cli_look.quality, cli_look.objects, cli_look.trace, cli_look.columns):
     cli.add_command(looking)
 cli.add_command(cli_export.export)
+cli.add_command(cli_publish.publish)
 
 for keeping in (*cli_cache.COMMANDS, *cli_migrate.COMMANDS, *cli_share.COMMANDS):
     cli.add_command(keeping)

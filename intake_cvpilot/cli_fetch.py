@@ -64,7 +64,7 @@ def fetch(
     try:
         with (
             nullcontext() if cluster is None else connected(cluster) as client,
-            without_summary(resolve().progress) as progress,
+            without_summary(resolve(published=True).progress) as progress,
         ):
             options = options_of(progress=announcing(progress), client=client, **given)
             report = bring(source, message_type, start, end, **options)

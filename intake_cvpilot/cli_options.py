@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
@@ -27,7 +26,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 def cache_options(command: Command) -> Command:
     """Add the options that say which cache and which archive."""
     for add in (
-        click.option("--cache-dir", type=click.Path(path_type=Path), help="Folder of the cache."),
+        click.option("--cache-dir", help="Folder of the cache; offline also a published URL."),
         click.option("--archive", help="URL or folder of the archive."),
         click.option("--json", "as_json", is_flag=True, help="JSON on standard output."),
     ):

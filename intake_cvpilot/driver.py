@@ -262,7 +262,7 @@ class CVPilotSource(Engines, DataSource):  # type: ignore[misc]  # intake has no
             Paths in order of time. Parts hold rows outside the range too; what is not fetched yet
             is not among them.
         """
-        return [str(path) for path in self._asked.parts()]
+        return self._asked.parts()
 
     def write_parquet(self, folder: Path) -> list[Path]:
         """Fetch what is missing, then write the rows as plain Parquet files to a new folder."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,7 +23,7 @@ from intake_cvpilot.changes import Changes
 from intake_cvpilot.collector import held_back
 from intake_cvpilot.decode import shapes_for
 from intake_cvpilot.errors import CacheError
-from intake_cvpilot.job import Job, View, look, needs_archive, prepare
+from intake_cvpilot.job import Job, View, look_all, needs_archive, prepare, refuse_published
 from intake_cvpilot.listing import closing_archive, guard, list_partitions, named, unread
 from intake_cvpilot.options import Options, with_options
 from intake_cvpilot.progress import Event, Progress
@@ -101,11 +101,12 @@ def run(
     client: Any = None,
 ) -> Outcome:
     """Do the whole way for a job, on a cluster if there is one to use."""
+    refuse_published(job)
     began = time.monotonic()
     with held_back():
-        views = [look(job, p, datetime.now(UTC)) for p in job.partitions()]
+        views = look_all(job, job.partitions())
     # Before anything else, so that another process that makes room leaves them alone.
-    touch_all(job.layout, [view.partition.key for view in views if view.manifest is not None])
+    noted(job, [view.partition.key for view in views if view.manifest is not None])
     needed = [view for view in views if needs_archive(job, view)]
     fetched: dict[str, Manifest] = {}
     found: dict[str, Changes] = {}
@@ -162,9 +163,15 @@ def run(
         for view in views
         if (manifest := fetched.get(view.partition.key) or job.usable(view)) is not None
     )
-    touch_all(job.layout, (manifest.key for manifest in manifests))
+    noted(job, [manifest.key for manifest in manifests])
     remark(report, fetched.values())
     return Outcome(report, manifests)
+
+
+def noted(job: Job, keys: Iterable[str]) -> None:
+    """Note the use of partitions, where that can be noted."""
+    if job.layout.store is None:
+        touch_all(job.layout, keys)
 
 
 def remark(report: Report, new: Collection[Manifest]) -> None:

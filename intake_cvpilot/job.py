@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from intake_cvpilot.account import options_hash
 from intake_cvpilot.archive import identity, location
 from intake_cvpilot.archive.policy import Policy
+from intake_cvpilot.archive.shelf import open_shelf
 from intake_cvpilot.build import table_versions
 from intake_cvpilot.cache.layout import Layout
 from intake_cvpilot.cache.manifest import Manifest, load
@@ -25,7 +27,19 @@ if TYPE_CHECKING:
     from intake_cvpilot.partition import Partition
     from intake_cvpilot.report import State
 
-__all__ = ["Job", "View", "layout_of", "look", "needs_archive", "prepare"]
+#: Manifests of a published cache that are asked for at a time.
+AT_A_TIME = 16
+
+__all__ = [
+    "Job",
+    "View",
+    "layout_of",
+    "look",
+    "look_all",
+    "needs_archive",
+    "prepare",
+    "refuse_published",
+]
 
 
 @dataclass(frozen=True)
@@ -101,12 +115,14 @@ def prepare(
         warn(note)
     settings = resolve(
         source=request.source,
+        published=True,
         **{
             key: options[key]
             for key in (
                 "archive",
                 "storage_options",
                 "cache_dir",
+                "cache_options",
                 "offline",
                 "rate",
                 "jobs",
@@ -133,12 +149,23 @@ def layout_of(settings: Settings) -> Layout:
     """Give the place of an archive's partitions, and the words that name it in a command."""
     named = identity(settings.archive, settings.storage_options)  # without credentials
     words: list[str] = []
-    if settings.origins.get("cache_dir") == "argument":
+    store = open_shelf(settings.published, settings.cache_options) if settings.published else None
+    if store is None and settings.origins.get("cache_dir") == "argument":
         words += ["--cache-dir", str(settings.cache_dir)]
     if settings.origins.get("archive") == "argument":
         # A mirror goes by its own name here.
         words += ["--archive", location(settings.archive, settings.storage_options)]
-    return Layout(settings.cache_dir, named, words=tuple(words))
+    return Layout(settings.cache_dir, named, words=tuple(words), store=store)
+
+
+def refuse_published(job: Job) -> None:
+    """Refuse to fetch into a cache that is published: it is only read."""
+    if job.layout.store is not None and not job.settings.offline:
+        raise InvalidRequestError(
+            f"{job.layout.where} is a published cache, which is only read: add offline=True "
+            "(--offline, CVPILOT_OFFLINE=1) to use what it holds, or give a folder as cache_dir to "
+            "fetch into"
+        )
 
 
 def skips(on_error: str) -> bool:
@@ -170,6 +197,15 @@ def look(job: Job, partition: Partition, now: datetime) -> View:
     if state == "newer" and manifest is not None:
         raise CacheError(newer_text(partition.key, job.versions, manifest.table_versions))
     return View(partition, state, manifest)
+
+
+def look_all(job: Job, parts: Iterable[Partition]) -> list[View]:
+    """See what the cache has of partitions; a published one is asked for several at a time."""
+    now = datetime.now(UTC)
+    if job.layout.store is None:
+        return [look(job, partition, now) for partition in parts]
+    with ThreadPoolExecutor(AT_A_TIME) as crew:
+        return list(crew.map(lambda partition: look(job, partition, now), parts))
 
 
 def needs_archive(job: Job, view: View) -> bool:

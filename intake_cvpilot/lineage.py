@@ -8,7 +8,7 @@ from __future__ import annotations
 import operator
 import warnings
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Unpack
 
 from intake_cvpilot.account import OBJECTS, read_objects
@@ -16,7 +16,7 @@ from intake_cvpilot.archive.base import Unit
 from intake_cvpilot.cache.census import committed
 from intake_cvpilot.cache.manifest import load
 from intake_cvpilot.errors import CacheError, InvalidRequestError
-from intake_cvpilot.job import layout_of, look, prepare
+from intake_cvpilot.job import layout_of, look_all, prepare
 from intake_cvpilot.options import CacheOptions, Unset, with_options
 from intake_cvpilot.origin import Trace, read_raw
 from intake_cvpilot.partition import partitions
@@ -85,7 +85,7 @@ def objects(
 
     job = prepare(source, message_type, start, end, options)
     parts, missing = [OBJECTS.empty_table().append_column("partition", pa.array([], "string"))], []
-    for view in (look(job, each, datetime.now(UTC)) for each in partitions(job.request)):
+    for view in look_all(job, partitions(job.request)):
         if view.damage is not None:
             raise view.damage
         if view.manifest is None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Unpack
 
 from intake_cvpilot.account import block_id, blocks_of, contents
@@ -20,7 +19,7 @@ from intake_cvpilot.errors import (
     RequestTooLargeError,
     SpaceError,
 )
-from intake_cvpilot.job import Job, View, look, needs_archive, prepare
+from intake_cvpilot.job import Job, View, look_all, needs_archive, prepare, refuse_published
 from intake_cvpilot.options import Options, with_options
 from intake_cvpilot.partition import blocks
 from intake_cvpilot.planned import PartitionPlan, Plan
@@ -129,7 +128,8 @@ def plan(source: str, message_type: str, start: Any, end: Any, **options: Unpack
     >>> plan("wydot", "BSM", "2021-04-01", "2021-04-07")  # doctest: +SKIP
     """
     job = prepare(source, message_type, start, end, options)
-    views = [look(job, p, datetime.now(UTC)) for p in job.partitions()]
+    refuse_published(job)
+    views = look_all(job, job.partitions())
     needed = [view for view in views if needs_archive(job, view)]
     listing = Listing({}, {})
     if needed and not job.settings.offline:
@@ -194,7 +194,7 @@ def describe(job: Job, views: Sequence[View], listing: Listing) -> Plan:
         parquet_bytes=parquet,
         disk_bytes=max((row.bytes or 0 for row in rows), default=0)
         + (size if parquet is None else parquet),
-        free_bytes=bytes_free(job.layout.root),
+        free_bytes=bytes_free(job.layout.root) if job.layout.store is None else None,
     )
 
 
@@ -207,7 +207,7 @@ def named(job: Job) -> dict[str, Any]:
         "start": asked["start"],
         "end": asked["end"],
         "archive": job.layout.identity,
-        "cache": str(job.layout.root),
+        "cache": job.layout.where,
     }
 
 

@@ -55,14 +55,18 @@ class CacheOptions(TypedDict, total=False):
     storage_options: Mapping[str, Any] | None
     """How to reach it: ``anon``, ``profile``, ``key``, ``secret``, ``endpoint_url`` and others."""
     cache_dir: str | Path | None
-    """Folder of the cache."""
+    """Folder of the cache; with ``offline=True`` also the URL of a published one, which is read
+    in its place."""
+    cache_options: Mapping[str, Any] | None
+    """How to reach a published cache, like ``storage_options``."""
 
 
 class Options(CacheOptions, total=False):
     """Keyword arguments of ``plan``, ``fetch`` and every ``open_*``, besides `CacheOptions`."""
 
     offline: bool | None
-    """Open no socket; what the cache lacks is an OfflineError."""
+    """Do not ask the archive; what the cache lacks is an OfflineError.  No socket is opened, but to
+    a published cache that ``cache_dir`` names."""
     refresh: bool
     """List every partition again and rebuild what changed (default False)."""
     rate: float | Unset | None

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from intake_cvpilot.account import contents
 from intake_cvpilot.account import quality as figures_of
 from intake_cvpilot.hours import Cell, Line, Seen, calendar, expected, text
-from intake_cvpilot.job import Job, View, look, prepare
+from intake_cvpilot.job import Job, View, look_all, prepare
 from intake_cvpilot.lateness import Lateness
 from intake_cvpilot.listing import named
 from intake_cvpilot.options import CacheOptions, with_options
@@ -176,8 +175,7 @@ def quality(
     >>> print(quality("wydot", "BSM", "2021-04-01", "2021-04-07"))  # doctest: +SKIP
     """
     job = prepare(source, message_type, start, end, options)
-    now = datetime.now(UTC)
-    views = [look(job, partition, now) for partition in partitions(job.request)]
+    views = look_all(job, partitions(job.request))
     found = [_judge(view) for view in views]
     seen = [
         Seen(view.partition, _empty(one), one.hours) for view, one in zip(views, found, strict=True)

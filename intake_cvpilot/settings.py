@@ -34,6 +34,8 @@ class Settings:
 
     cache_dir: Path
     """Folder of the cache, absolute; it need not exist."""
+    cache_options: Secrets
+    """How to reach a published cache."""
     archive: str = field(repr=False)
     """URL or folder of the archive; it may hold credentials."""
     storage_options: Secrets
@@ -60,6 +62,9 @@ class Settings:
     """Whether a part's whole hash is checked before another engine reads the file."""
     progress: bool | None
     """Bars or silence; None for bars on a terminal and in notebooks."""
+    published: str | None = field(default=None, repr=False)
+    """URL of a published cache, which is only read; it may hold credentials.  Then `cache_dir` is
+    a place that cannot be written."""
     app_token: Secrets = field(default_factory=Secrets, repr=False)
     """App token of the data portal; empty for none."""
     origins: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
@@ -108,11 +113,13 @@ class Setting(NamedTuple):
 _SIZES = 'a number of bytes, "50GB", "1.5 GiB" or "none"'
 _DAYS = "a number of days, e.g. 60 or 0.5"
 _SWITCHES = "true or false (also 1, yes, on, 0, no, off)"
+_FOLDERS = "a folder, or to read offline the URL of a published cache"
 _OPTIONS = 'a mapping (in the environment a JSON object), e.g. {"anon": false, "profile": "work"}'
 
 #: Every setting; the page docs/settings.md lists the same.
 SETTINGS: tuple[Setting, ...] = (
-    Setting("cache_dir", values.folder, "a folder", "the user's cache folder"),
+    Setting("cache_dir", values.folder, _FOLDERS, "the user's cache folder"),
+    Setting("cache_options", values.secrets, _OPTIONS, "{}"),
     Setting("archive", values.place, "a URL or a folder", "the source's own", values.masked),
     Setting("storage_options", values.secrets, _OPTIONS, "{}"),
     Setting("offline", values.switch, _SWITCHES, "false"),
@@ -137,6 +144,7 @@ def resolve(
     *,
     source: str | None = None,
     cache_dir: str | Path | None = None,
+    cache_options: Mapping[str, Any] | None = None,
     archive: str | Path | None = None,
     storage_options: Mapping[str, Any] | None = None,
     offline: bool | None = None,
@@ -151,6 +159,7 @@ def resolve(
     verify: Literal["once", "never"] | None = None,
     progress: bool | None = None,
     app_token: str | None = None,
+    published: bool = False,
     environ: Mapping[str, str] | None = None,
 ) -> Settings:
     """Settle every setting: the argument, else the environment variable, else the default.
@@ -159,12 +168,14 @@ def resolve(
     ----------
     source : str, optional
         The source that names the default archive; None for the first one there is.
-    cache_dir, archive, storage_options, offline, max_bytes, rate, jobs, lock_timeout, \
-settle, recheck, codec, verify, progress, app_token
+    cache_dir, cache_options, archive, storage_options, offline, max_bytes, rate, jobs, \
+lock_timeout, settle, recheck, codec, verify, progress, app_token
         See `Settings`; None is "not given", but for ``max_bytes`` and ``rate``,
         where it lifts the limit.  ``settle`` and ``recheck`` are days or a timedelta.
     cache_limit : int, str or None
         Bytes that the cache may take; None for any number.
+    published : bool
+        Whether ``cache_dir`` may be the URL of a published cache.
     environ : mapping of str to str, optional
         The environment; that of the process by default.  Empty variables count as not set.
 
@@ -180,6 +191,7 @@ settle, recheck, codec, verify, progress, app_token
     """
     given = {
         "cache_dir": cache_dir,
+        "cache_options": cache_options,
         "archive": archive,
         "storage_options": storage_options,
         "offline": offline,
@@ -197,6 +209,9 @@ settle, recheck, codec, verify, progress, app_token
     }
     variables = os.environ if environ is None else environ
     settled: dict[str, Any] = {}
+    place = cache_dir or variables.get("CVPILOT_CACHE_DIR", "")
+    if published and values.is_url(place):
+        given["cache_dir"], settled["published"] = os.devnull, str(place).strip().rstrip("/")
     origins: dict[str, str] = {}
     for setting in SETTINGS:
         name, argument = setting.name, given[setting.name]
@@ -241,12 +256,17 @@ def _default(setting: Setting, source: str | None) -> Any:
 
 
 def _checked(setting: Setting, value: Any, where: str) -> Any:
+    if setting.name == "cache_dir" and values.is_url(value):
+        raise InvalidRequestError(
+            f"{where}: this call needs a folder; the URL of a published cache is for open_* and "
+            "the like, which read it with offline=True"
+        )
     try:
         return setting.read(value)
     # RuntimeError: ``~someone`` without a home, and JSON nested too deep.
     except (ValueError, TypeError, OverflowError, RuntimeError):
         # What may hold a secret is not repeated.
-        hidden = setting.name in ("archive", "storage_options", "app_token")
+        hidden = setting.name in ("archive", "storage_options", "app_token", "cache_options")
         shown = "the value" if hidden else repr(value)[:60]
         raise InvalidRequestError(f"{where}: {shown} is not valid; give {setting.forms}") from None
 

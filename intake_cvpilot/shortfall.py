@@ -46,8 +46,14 @@ def offline_error(job: Job, needed: Sequence[View]) -> OfflineError:
     shown = _some(keys)
     if any(view.state == "stale" for view in needed):
         shown += " (stale: tables of an older version; allow_stale=True reads them)"
+    if job.layout.store is not None:
+        return OfflineError(
+            f"the published cache {job.layout.where} lacks {len(keys)} partitions: {shown}. Who "
+            "publishes it can add them (cvpilot publish), or fetch them into a folder of your own:"
+            f"\n  {job.command('fetch')}"
+        )
     return OfflineError(
-        f"offline, and the cache {job.layout.root} lacks {len(keys)} partitions: {shown}. "
+        f"offline, and the cache {job.layout.where} lacks {len(keys)} partitions: {shown}. "
         f"With access to the archive, fetch them:\n  {job.command('fetch')}"
     )
 

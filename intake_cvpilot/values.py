@@ -19,6 +19,7 @@ __all__ = [
     "days",
     "days_text",
     "folder",
+    "is_url",
     "masked",
     "place",
     "processes",
@@ -107,6 +108,11 @@ def days(value: Any) -> timedelta:
 def folder(value: Any) -> Path:
     """Read a folder; ``~`` is the home folder, and the result is absolute."""
     return Path(_path(value)).expanduser().absolute()
+
+
+def is_url(value: Any) -> bool:
+    """Say whether a place is given as a URL, or a chain of them."""
+    return isinstance(value, str) and ("://" in value or "::" in value)
 
 
 def place(value: Any) -> str:

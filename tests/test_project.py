@@ -23,6 +23,7 @@ from intake_cvpilot.lineage import TraceOptions
 from intake_cvpilot.maintain.rebuilding import RebuildOptions
 from intake_cvpilot.maintain.selection import StockOptions
 from intake_cvpilot.options import CacheOptions, DaskOptions, FrameOptions, IndexOptions, Options
+from intake_cvpilot.publish import PublishOptions
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "intake_cvpilot"
@@ -31,18 +32,19 @@ PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("**/*.md"))]
 PAGES = [page for page in PAGES if "_build" not in page.parts]
 OPTIONS = (
     *(CacheOptions, Options, FrameOptions, IndexOptions, DaskOptions, TraceOptions),
-    *(DuckDBOptions, ExportOptions, RebuildOptions, SparkOptions, StockOptions),
+    *(DuckDBOptions, ExportOptions, PublishOptions, RebuildOptions, SparkOptions, StockOptions),
 )
 FUNCTIONS = [
     *("fetch", "objects", "open_arrow", "open_catalog", "open_dask", "open_duckdb", "open_pandas"),
     *("export", "open_geopandas", "open_polars", "open_raw", "open_spark"),
-    *("mirror", "plan", "quality", "trace"),
+    *("mirror", "plan", "publish", "quality", "trace"),
     *("clear", "doctor", "evict", "refresh", "repair", "status", "verify"),
     *("export_cache", "import_cache", "migrate"),
 ]
 VALUES = [
     *("Checkup", "Export", "MirrorReport", "Plan", "Quality", "Rebuilt", "Removed", "Report"),
     "Migrated",
+    "Publication",
     "Shared",
     "Status",
     *("Trace", "Verified"),

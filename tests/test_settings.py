@@ -25,6 +25,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "settings.md"
 # name, text in the environment, what it gives, an argument, what it gives
 CASES = [
     ("cache_dir", "/env/cache", Path("/env/cache"), "/arg/cache", Path("/arg/cache")),
+    ("cache_options", '{"anon": true}', Secrets({"anon": True}), {"a": 1}, Secrets({"a": 1})),
     ("archive", "/env/copy", "/env/copy", Path("/arg/copy"), "/arg/copy"),
     ("storage_options", '{"anon": true}', Secrets({"anon": True}), {"a": 1}, Secrets({"a": 1})),
     ("offline", "on", True, False, False),

@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, unquote, urlencode
 from intake_cvpilot.archive.s3_options import S3Options, normal_endpoint
 from intake_cvpilot.errors import InvalidRequestError
 
-__all__ = ["Address"]
+__all__ = ["Address", "without_secrets"]
 
 _SECRET = re.compile(
     r"(^|[-_])(access|auth\w*|cred\w*|key|pass\w*|pwd|secret|sig|signature|token|user\w*)($|[-_])",
@@ -59,9 +59,13 @@ class Address:
 
     @classmethod
     def parse(
-        cls, url: str | os.PathLike[str], storage_options: Mapping[str, Any] | None = None
+        cls,
+        url: str | os.PathLike[str],
+        storage_options: Mapping[str, Any] | None = None,
+        *,
+        listed: bool = True,
     ) -> Address:
-        """Read a URL or the path of a folder.
+        """Read a URL or the path of a folder; `listed` says that its files must be listed.
 
         Raises
         ------
@@ -80,7 +84,7 @@ class Address:
             return _folder(unquote(text.partition("://")[2]) if scheme else text, storage_options)
         if scheme == "socrata":
             return _socrata(text, storage_options)
-        if scheme in ("http", "https"):
+        if scheme in ("http", "https") and listed:
             raise InvalidRequestError(
                 "an archive over http has no listing; for an S3 service give s3://bucket with "
                 "storage_options={'endpoint_url': 'https://host'}, for the data portal "
@@ -148,7 +152,7 @@ def _folder(text: str, options: Mapping[str, Any] | None) -> Address:
 
 def _filesystem(text: str, options: Mapping[str, Any] | None) -> Address:
     identity = "::".join(_public(part) for part in text.rstrip("/").split("::"))
-    if shown := _without_secrets(options or {}):
+    if shown := without_secrets(options or {}):
         # Options can name another place (the file of a tar, a host): they tell archives apart.
         canonical = json.dumps(shown, sort_keys=True, default=repr)
         identity += f"#{hashlib.sha256(canonical.encode()).hexdigest()[:16]}"
@@ -171,13 +175,14 @@ def _public(part: str) -> str:
     return f"{scheme}://{place}" + (f"?{kept}" if kept else "")
 
 
-def _without_secrets(value: Any) -> Any:
+def without_secrets(value: Any) -> Any:
+    """Give options, nested ones too, without those that may be secret."""
     if isinstance(value, Mapping):
         return {
-            str(name): _without_secrets(inner)
+            str(name): without_secrets(inner)
             for name, inner in value.items()
             if not _SECRET.search(str(name)) and not hasattr(inner, "get_secret_value")
         }
     if isinstance(value, (list, tuple)):
-        return [_without_secrets(inner) for inner in value]
+        return [without_secrets(inner) for inner in value]
     return value

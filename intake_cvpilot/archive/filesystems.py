@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-__all__ = ["FilesystemArchive"]
+__all__ = ["FilesystemArchive", "revealed", "tag_of"]
 
 _CHUNK = 2**20
 _TAGS = ("ETag", "etag", "e_tag", "md5Hash", "md5", "checksum", "content_md5")
@@ -82,7 +82,7 @@ class FilesystemArchive:
         throttle = Throttle(None if address.is_local else rate, width=threads)
         self._retry = Retry(policy, throttle, self._meter)
         try:
-            self._fs, root = fsspec.core.url_to_fs(address.place, **_revealed(storage_options))
+            self._fs, root = fsspec.core.url_to_fs(address.place, **revealed(storage_options))
         except ImportError as error:
             raise InvalidRequestError(
                 f"the archive {self.identity} needs a package that is not installed: {error}"
@@ -215,11 +215,16 @@ def _unit(key: str, info: Mapping[str, Any]) -> Unit:
     size = info.get("size")
     if not isinstance(size, int) or size < 0:
         raise ArchiveError(f"the archive does not say how large {shown(key)} is")
-    tag = next((_hex(str(info[name])) for name in _TAGS if info.get(name)), None)
+    tag = tag_of(info) or None
     modified = next((time for name in _TIMES if (time := _time(info.get(name)))), None)
     if tag is None and modified is not None:
         tag = f"{size:x}-{int(modified.timestamp() * 1e6):x}"  # as a local file's: no checksum
     return Unit(key, size, tag, modified)
+
+
+def tag_of(info: Mapping[str, Any]) -> str:
+    """Give the ETag or checksum that a file system tells of a file; empty for none."""
+    return next((_hex(str(info[name])) for name in _TAGS if info.get(name)), "")
 
 
 def _hex(tag: str) -> str:
@@ -243,7 +248,8 @@ def _time(value: Any) -> datetime | None:
     return None
 
 
-def _revealed(options: Mapping[str, Any] | None) -> dict[str, Any]:
+def revealed(options: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Give options with the values of secret types."""
     return {
         name: value.get_secret_value() if hasattr(value, "get_secret_value") else value
         for name, value in (options or {}).items()

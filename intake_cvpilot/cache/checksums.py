@@ -8,6 +8,7 @@ import stat
 import time
 from io import FileIO
 from pathlib import Path
+from typing import IO
 
 __all__ = ["file_sha256", "footer_sha256", "is_there", "is_whole", "open_plain", "read_plain"]
 
@@ -77,7 +78,7 @@ def footer_sha256(path: Path) -> str:
         return footer_of(file)
 
 
-def footer_of(file: FileIO) -> str:
+def footer_of(file: IO[bytes] | FileIO) -> str:
     """Give the SHA-256 (hex) of an open Parquet file's footer."""
     size = file.seek(0, os.SEEK_END)
     file.seek(max(size - 8, 0))

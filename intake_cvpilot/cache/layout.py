@@ -20,6 +20,7 @@ from __future__ import annotations
 import calendar
 import hashlib
 import json
+import os
 import re
 import shlex
 from collections.abc import Sequence
@@ -27,12 +28,17 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from intake_cvpilot.cache.folders import make_root, storage_error, write_whole
 from intake_cvpilot.errors import CacheError, InvalidRequestError
 
+if TYPE_CHECKING:
+    from intake_cvpilot.cache.store import Store
+
 __all__ = [
     "MANIFEST",
+    "NOWHERE",
     "PUBLIC",
     "Layout",
     "check_key",
@@ -48,6 +54,9 @@ PUBLIC = "s3://usdot-its-cvpilot-publicdata"
 
 #: Name of the file that commits a partition.
 MANIFEST = "manifest.json"
+
+#: Root of a cache that is published elsewhere: nothing can be written below it.
+NOWHERE = Path(os.devnull)
 
 _OURS = (".staging", ".locks", ".used", ".split", ".verified", "v1")
 
@@ -80,6 +89,13 @@ class Layout:
     words: tuple[str, ...] = field(default=(), compare=False)
     """Options by which a command finds this cache and this archive; none where the environment
     or the defaults name them."""
+    store: Store | None = field(default=None, compare=False)
+    """Where the partitions are published, to be read only; None for those of `root`."""
+
+    @property
+    def where(self) -> str:
+        """Folder of the cache, or URL of the published one."""
+        return str(self.root) if self.store is None else self.store.where
 
     @property
     def tree(self) -> str:
@@ -95,6 +111,10 @@ class Layout:
             The key is not of the form of a partition key.
         """
         return (self.tree, *check_key(key).split("/"))
+
+    def place(self, key: str, name: str) -> str:
+        """Give the path or URL of a file of a partition."""
+        return "/".join((self.where, *self.parts(key), name))
 
     def folder(self, key: str) -> Path:
         """Give the folder of a partition."""

@@ -16,7 +16,7 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache, partial
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
@@ -26,6 +26,9 @@ from intake_cvpilot.cache.folders import refuse_links
 from intake_cvpilot.cache.layout import MANIFEST, Layout, check_key, repair_command
 from intake_cvpilot.cache.schema import check, contradiction
 from intake_cvpilot.errors import CacheError, DamagedError
+
+if TYPE_CHECKING:
+    from intake_cvpilot.cache.store import Store
 
 __all__ = [
     "FORMAT",
@@ -240,6 +243,8 @@ def load(layout: Layout, key: str) -> Manifest | None:
     CacheError
         A newer library wrote it, the partition lies behind a link, or the disk gave an error.
     """
+    if layout.store is not None:
+        return _published(layout.store, layout, key)
     # Text, not paths: a range of years opens thousands of manifests, and pathlib would cost more
     # than reading and checking them.
     folder = f"{layout.root}/{layout.tree}/{check_key(key)}"
@@ -258,3 +263,16 @@ def load(layout: Layout, key: str) -> Manifest | None:
             raise CacheError(f"{path}: {what}; it was left alone") from error
         raise _damaged(key, what, layout.words) from error
     return loads(data, key=key, identity=layout.identity or None, words=layout.words)
+
+
+def _published(store: Store, layout: Layout, key: str) -> Manifest | None:
+    data = store.read("/".join((*layout.parts(key), MANIFEST)))
+    if data is None:
+        return None
+    try:
+        manifest = loads(data, identity=layout.identity)
+    except DamagedError as error:
+        raise DamagedError(f"{layout.place(key, MANIFEST)}: {error}; publish it again") from error
+    if manifest.key != key:
+        raise DamagedError(f"{layout.place(key, MANIFEST)} is of another partition, {manifest.key}")
+    return manifest

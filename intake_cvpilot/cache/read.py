@@ -41,7 +41,7 @@ from intake_cvpilot.errors import CacheError, DamagedError, PartitionChangedErro
 if TYPE_CHECKING:
     from io import FileIO
 
-__all__ = ["file_sha256", "footer_sha256", "read_part"]
+__all__ = ["arrow_file", "file_sha256", "footer_sha256", "read_part", "scan"]
 
 
 def read_part(
@@ -91,7 +91,7 @@ def read_part(
     with _open(path, file, words) as opened:
         try:
             _check(opened, path, file, verify, words)
-            return _read(opened, columns, filter, schema)
+            return scan(arrow_file(opened), columns, filter, schema)
         except CacheError:
             raise
         except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
@@ -144,15 +144,16 @@ def _check(opened: FileIO, path: Path, file: File, verify: str, words: Sequence[
         raise damaged(path, "its footer does not hash to what the manifest says", words)
 
 
-def _read(
-    opened: FileIO,
+def scan(
+    source: pa.NativeFile,
     columns: Sequence[str] | None,
     rows: pc.Expression | None,
     schema: pa.Schema | None,
 ) -> pa.Table:
+    """Read rows and columns of an open Parquet file; every page's checksum is checked."""
     options = ds.ParquetFragmentScanOptions(page_checksum_verification=True, pre_buffer=True)
     form = ds.ParquetFileFormat(default_fragment_scan_options=options)
-    fragment = form.make_fragment(arrow_file(opened))
+    fragment = form.make_fragment(source)
     asked: dict[str, Any] = {} if columns is None else {"columns": list(columns)}
     return fragment.to_table(schema=schema or fragment.physical_schema, filter=rows, **asked)
 

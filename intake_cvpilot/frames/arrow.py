@@ -11,15 +11,13 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 from pyarrow.fs import LocalFileSystem
 
-from intake_cvpilot.cache.read import read_part
+from intake_cvpilot.cache.store import local, read_file
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from intake_cvpilot.frames.select import Piece, Selection
     from intake_cvpilot.tables import Table
 
-__all__ = ["checked", "empty_table", "place", "read_piece", "to_dataset"]
+__all__ = ["checked", "empty_table", "read_piece", "to_dataset"]
 
 
 def read_piece(
@@ -34,14 +32,14 @@ def read_piece(
     DamagedError
         The part is not what its manifest says.
     """
-    read: Any = read_part(
-        place(piece),
+    read: Any = read_file(
+        piece.layout,
+        piece.key,
         piece.file,
         columns=list(columns),
         filter=rows,
         schema=table.schema,
         verify=piece.verify,
-        words=piece.layout.words,
     )
     return read
 
@@ -101,10 +99,6 @@ def checked(found: Sequence[Piece], table: Table) -> list[str]:
         A part has gone, or is not what its manifest says.
     """
     for piece in found:
-        read_piece(piece, table, [], None)  # no column, but every check
-    return [str(place(piece)) for piece in found]
-
-
-def place(piece: Piece) -> Path:
-    """Give where a part lies."""
-    return piece.layout.folder(piece.key) / piece.file.name
+        if piece.layout.store is None:  # else its copy is checked when it is made
+            read_piece(piece, table, [], None)  # no column, but every check
+    return [str(local(piece.layout, piece.key, piece.file)) for piece in found]

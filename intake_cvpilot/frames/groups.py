@@ -54,7 +54,7 @@ class Groups(Sequence["Group"]):
         digest = hashlib.sha256(f"{sizes}{names}".encode())
         # All pieces of a frame lie in one cache and are checked alike.
         piece = self._groups[0][0]
-        cache = (str(piece.layout.root), piece.layout.identity, piece.verify)
+        cache = (piece.layout.where, piece.layout.identity, piece.verify)
         return digest.hexdigest(), *cache
 
 
