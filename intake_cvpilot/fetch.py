@@ -126,7 +126,9 @@ def run(
                 listing = list_partitions(archive, needed, progress)
                 failures |= listing.failures
                 made = guard(job, views, listing)
-                reserve(job, views, listing)
+                sizes = [snapshot.bytes for snapshot in listing.snapshots.values()]
+                at_once = muster.width(sizes) if muster is not None else Relay.WIDTH
+                progress = reserve(job, views, listing, progress, at_once)
                 sweep(job.layout.root)
                 for view in views:
                     tidied(job.layout, view.partition.key, datetime.now(UTC))

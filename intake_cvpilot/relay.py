@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from intake_cvpilot.assemble import Assembly
 from intake_cvpilot.errors import CVPilotError, SpaceError
@@ -31,6 +31,9 @@ class Relay:
     locks are taken in the order of time, so that two processes never wait for each other, and
     whoever has to wait for a lock gives back the other one first.
     """
+
+    WIDTH: Final = 2
+    """Partitions under way at a time."""
 
     def __init__(
         self,

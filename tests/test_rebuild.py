@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import time
+from base64 import b64encode
 from pathlib import Path
+from random import Random
 from tempfile import TemporaryDirectory
 
 import msgspec
@@ -183,6 +186,57 @@ def test_a_fetch_makes_room_by_what_was_used_least_recently(own, monkeypatch):
     with pytest.raises(cv.SpaceError, match="used within the last hour"):
         cv.fetch(*day, **own)
     assert [one.key for one in cv.verify(**own).checked] == [KEY, NEXT]
+
+
+def dense(archive: Path, days: range, seed: int = 7) -> None:
+    """Days of 400 kB that hardly compress: text that no column holds."""
+    source = next(path for path in (archive / KEY).rglob("*") if path.is_file())
+    record = json.loads(source.read_text().splitlines()[0].replace("2021-04-01", "2021-04-DD"))
+    random = Random(seed)
+    for day in days:
+        folder = archive / f"wydot/BSM/2021/04/{day:02}/00"
+        folder.mkdir(parents=True)
+        lines = []
+        for _ in range(100):
+            record["metadata"]["noise"] = b64encode(random.randbytes(3000)).decode()
+            lines.append(json.dumps(record).replace("DD", f"{day:02}", 3))
+        (folder / "object").write_text("\n".join(lines))
+
+
+def test_an_estimate_that_was_too_low_stops_the_fetch_and_evicts_nothing_in_use(own):
+    """Parts are as large as their raw objects here; a quarter is what is expected."""
+    dense(own["archive"], range(3, 13))
+    span = (*SPAN[:2], "2021-04-03", "2021-04-12")
+    with pytest.raises(cv.SpaceError, match="nothing was read") as caught:
+        cv.fetch(*span, cache_limit=1, **own)
+    limit = int(re.search(r"cache_limit=(\d+)", str(caught.value))[1])
+    root = own["cache_dir"]
+    before = partitions(root)
+    limit += total(root)
+    with pytest.raises(cv.SpaceError, match="more than was estimated") as caught:
+        cv.fetch(*span, cache_limit=limit, jobs=1, **own)
+    assert "--max-size" in str(caught.value)
+    held = cv.verify(deep=True, **own)
+    assert held.is_good
+    assert 2 + 3 < len(held.checked) < 2 + 10  # some were committed, and none of the others went
+    assert {name: data for name, data in partitions(root).items() if name in before} == before
+    assert total(root) < limit + 1_000_000
+    words_of = ["fetch", "wydot", "bsm", "--start", span[2], "--end", span[3], *words(own)]
+    assert run(*words_of, "--max-size", str(limit)).returncode == Exit.SPACE
+    # What nobody has used for hours goes for it, and then all of it fits.
+    layout = prepare(*SPAN, own).layout
+    cv.clear(*span, **own)
+    dense(own["archive"], range(13, 21))
+    cv.fetch(*SPAN[:2], "2021-04-13", "2021-04-20", **own)
+    for day in range(13, 21):
+        aged(layout, f"wydot/BSM/2021/04/{day:02}", 5)
+    limit = total(root) + 3_500_000
+    done = cv.fetch(*span, cache_limit=limit, **own)
+    assert done.actions == {"fetched": 10}
+    kept = [one.key for one in cv.verify(**own).checked]
+    assert {KEY, NEXT} < set(kept)
+    assert 12 <= len(kept) < 20
+    assert total(root) <= limit
 
 
 # Table versions
