@@ -129,6 +129,28 @@ def test_a_file_of_the_cache_itself_that_cannot_be_made_is_told_in_our_words(
             check(driver("finish", root), 0, 1, 1, said)
 
 
+def test_what_a_killed_run_left_is_not_believed(driver, stage):
+    """Staged objects, built blocks and their results: spoilt in every way, and fetched again."""
+    with stage.at("changed") as root:
+        calls = driver("refresh", root, mode="COUNT")["calls"]
+    spoilt = set()
+    for at in (calls // 4, calls // 2, 2 * calls // 3):
+        for how in ("flipped", "cut", "emptied", "longer"):
+            with stage.at("changed") as root:
+                assert driver("refresh", root, mode="KILL", at=at)["status"] == -9
+                for path in (root / "cache/.staging").rglob("*"):
+                    if path.is_file() and path.stat().st_size:
+                        spoilt.add(path.parent.name if path.suffix != ".json" else "result")
+                        whole = bytearray(path.read_bytes())
+                        half = len(whole) // 2
+                        whole[half] ^= how == "flipped"
+                        kept = {"cut": whole[:half], "emptied": b"", "longer": whole + b"\n"}
+                        path.write_bytes(kept.get(how, whole))
+                check(driver("finish", root), 0, 1, 1, f"{how} after {at}/{calls}")
+    assert "units" in spoilt
+    assert "result" in spoilt
+
+
 def test_the_oracle_sees_a_mix_and_a_missing_part(driver, stage):
     """The judge itself: rows of two editions, and a part that has gone, are both found."""
     with stage.at("fetched") as root:
