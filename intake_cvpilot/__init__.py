@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         DamagedError,
         DecodeError,
         InvalidRequestError,
+        LockMismatchError,
         LockTimeoutError,
         MissingExtraError,
         OfflineError,
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     )
     from intake_cvpilot.lineage import objects, trace
     from intake_cvpilot.listing import plan
+    from intake_cvpilot.lock import Lock, cite, lock
     from intake_cvpilot.maintain.checkup import Checkup, doctor
     from intake_cvpilot.maintain.clearing import Removed, clear, evict
     from intake_cvpilot.maintain.holdings import Status, status
@@ -72,6 +74,8 @@ __all__ = [
     "DecodeError",
     "Export",
     "InvalidRequestError",
+    "Lock",
+    "LockMismatchError",
     "LockTimeoutError",
     "Migrated",
     "MirrorReport",
@@ -92,6 +96,7 @@ __all__ = [
     "Trace",
     "Verified",
     "__version__",
+    "cite",
     "clear",
     "doctor",
     "evict",
@@ -99,6 +104,7 @@ __all__ = [
     "export_cache",
     "fetch",
     "import_cache",
+    "lock",
     "migrate",
     "mirror",
     "objects",
@@ -126,6 +132,7 @@ _MODULES = {
     "Checkup": "maintain.checkup",
     "Migrated": "maintain.migration",
     "MirrorReport": "mirror",
+    "Lock": "lock",
     "Plan": "planned",
     "Publication": "publish",
     "Quality": "quality",
@@ -136,6 +143,7 @@ _MODULES = {
     "Status": "maintain.holdings",
     "Trace": "origin",
     "Verified": "maintain.verification",
+    "cite": "lock",
     "clear": "maintain.clearing",
     "doctor": "maintain.checkup",
     "evict": "maintain.clearing",
@@ -144,6 +152,7 @@ _MODULES = {
     "fetch": "fetch",
     "import_cache": "maintain.sharing",
     "migrate": "maintain.migration",
+    "lock": "lock",
     "mirror": "mirror",
     "objects": "lineage",
     "open_arrow": "frames",

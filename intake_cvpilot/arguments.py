@@ -93,6 +93,8 @@ def plain_value(name: str, value: Any) -> Any:
         if not isinstance(value, Mapping):
             raise InvalidRequestError(f"{name} is a mapping of options, not {type(value).__name__}")
         return Secrets(value)
+    if name == "lock":
+        return value.to_dict() if hasattr(value, "to_dict") else place(simple(value))
     if name == "filters":
         return filters(simple(value))
     return simple(value)

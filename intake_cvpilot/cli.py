@@ -19,6 +19,7 @@ from intake_cvpilot import (
     cli_cache,
     cli_export,
     cli_fetch,
+    cli_lock,
     cli_look,
     cli_migrate,
     cli_mirror,
@@ -194,7 +195,12 @@ for looking in (cli_look.quality, cli_look.objects, cli_look.trace, cli_look.col
 cli.add_command(cli_export.export)
 cli.add_command(cli_publish.publish)
 
-for keeping in (*cli_cache.COMMANDS, *cli_migrate.COMMANDS, *cli_share.COMMANDS):
+for keeping in (
+    *cli_cache.COMMANDS,
+    *cli_lock.COMMANDS,
+    *cli_migrate.COMMANDS,
+    *cli_share.COMMANDS,
+):
     cli.add_command(keeping)
 
 

@@ -9,9 +9,9 @@ import click
 
 from intake_cvpilot.cli_options import (
     cache_options,
+    lockable_options,
     options_of,
     reach_options,
-    request_options,
     tell,
 )
 from intake_cvpilot.errors import PartitionsFailedError
@@ -24,7 +24,7 @@ __all__ = ["fetch"]
 
 
 @click.command()
-@request_options
+@lockable_options
 @reach_options
 @click.option("--jobs", type=click.IntRange(min=1), help="Processes that decode.")
 @click.option("--cluster", metavar="ADDRESS", help="Fetch on the workers of this dask scheduler.")
@@ -38,10 +38,10 @@ __all__ = ["fetch"]
 )
 @cache_options
 def fetch(
-    source: str,
-    message_type: str,
-    start: str,
-    end: str,
+    source: str | None,
+    message_type: str | None,
+    start: str | None,
+    end: str | None,
     cluster: str | None,
     as_json: bool,
     **given: Any,
@@ -55,6 +55,7 @@ def fetch(
     Example:
         cvpilot fetch wydot bsm --start 2021-04-01 --end 2021-04-07
         cvpilot fetch wydot bsm --start 2017-01-01 --end 2024-12-31 --max-bytes none --jobs 4
+        cvpilot fetch --lock april.json
     """
     from intake_cvpilot.bars import without_summary
     from intake_cvpilot.cluster.choose import connected

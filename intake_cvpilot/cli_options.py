@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "cache_options",
+    "lockable_options",
     "options_of",
     "reach_options",
     "request_options",
@@ -36,14 +37,26 @@ def cache_options(command: Command) -> Command:
 
 def request_options(command: Command) -> Command:
     """Add the source, the message type and the range."""
+    return _request(command, required=True)
+
+
+def lockable_options(command: Command) -> Command:
+    """Add the same, and a lock that says them all."""
+    told = "What `cvpilot lock` wrote: the range is the lock's; other content is an error (4)."
+    return _request(click.option("--lock", metavar="FILE", help=told)(command), required=False)
+
+
+def _request(command: Command, *, required: bool) -> Command:
     for add in (
         click.option("--weekday", multiple=True, help="Only nycdot: MON to SUN or NA."),
         click.option("--period", multiple=True, help="Only nycdot: NT, AM, MD, PM, EV or NA."),
         click.option("--timezone", default="UTC", show_default=True, help="Zone of naive bounds."),
-        click.option("--end", required=True, help="Last day (included), or an instant (excluded)."),
-        click.option("--start", required=True, help="First day, or first instant."),
-        click.argument("message_type", metavar="TYPE"),
-        click.argument("source"),
+        click.option(
+            "--end", required=required, help="Last day (included), or an instant (excluded)."
+        ),
+        click.option("--start", required=required, help="First day, or first instant."),
+        click.argument("message_type", metavar="TYPE" if required else "[TYPE]", required=required),
+        click.argument("source", required=required),
     ):
         command = add(command)
     return command

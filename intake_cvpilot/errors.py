@@ -15,6 +15,7 @@
     │   ├── PartitionChangedError            open the frame again
     │   ├── LockTimeoutError                 wait for the process it names, or raise the time limit
     │   └── SpaceError                       free space, or raise the size limit
+    ├── LockMismatchError                what a request gives is not what its lock= names
     ├── MissingExtraError (ImportError)      install the extra that it names
     └── PartitionsFailedError                some partitions failed, the others are in the cache
 
@@ -37,6 +38,7 @@ __all__ = [
     "DamagedError",
     "DecodeError",
     "InvalidRequestError",
+    "LockMismatchError",
     "LockTimeoutError",
     "MissingExtraError",
     "OfflineError",
@@ -107,6 +109,20 @@ class LockTimeoutError(CacheError):
 
 class SpaceError(CacheError):
     """No room for what the request needs; the message names the bytes."""
+
+
+class LockMismatchError(CVPilotError):
+    """What a request gives is not what its lock names; the message says what differs.
+
+    Attributes
+    ----------
+    differences : mapping of str to str
+        What differs, for each partition key.
+    """
+
+    def __init__(self, message: str, differences: Mapping[str, str]) -> None:
+        super().__init__(message)
+        self.differences = dict(differences)
 
 
 class MissingExtraError(CVPilotError, ImportError):

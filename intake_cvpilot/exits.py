@@ -44,6 +44,7 @@ CODES: tuple[tuple[type[Exception], Exit], ...] = (
     (errors.SpaceError, Exit.SPACE),
     (errors.LockTimeoutError, Exit.LOCKED),
     (errors.DamagedError, Exit.PROBLEMS),
+    (errors.LockMismatchError, Exit.PROBLEMS),
     (errors.PartitionsFailedError, Exit.PARTIAL),
     (errors.CVPilotError, Exit.PARTIAL),
 )

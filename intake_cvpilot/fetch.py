@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Unpack
 
-from intake_cvpilot.account import contents, quality, unknown_versions
+from intake_cvpilot.account import contents, quality
 from intake_cvpilot.account import listing as listing_of
 from intake_cvpilot.archive.base import Traffic
 from intake_cvpilot.bars import showing
@@ -21,13 +21,13 @@ from intake_cvpilot.cache.leftovers import sweep
 from intake_cvpilot.cache.usage import touch_all
 from intake_cvpilot.changes import Changes
 from intake_cvpilot.collector import held_back
-from intake_cvpilot.decode import shapes_for
 from intake_cvpilot.errors import CacheError
 from intake_cvpilot.job import Job, View, look_all, needs_archive, prepare, refuse_published
 from intake_cvpilot.listing import closing_archive, guard, list_partitions, named, unread
 from intake_cvpilot.options import Options, with_options
 from intake_cvpilot.progress import Event, Progress
 from intake_cvpilot.relay import Relay
+from intake_cvpilot.remarks import remark
 from intake_cvpilot.report import Action, PartitionReport, Report
 from intake_cvpilot.reserve import reserve
 from intake_cvpilot.shortfall import offline_error, tell_failures, without_stale
@@ -53,9 +53,29 @@ class Outcome:
     """The committed partitions of the request, in order."""
 
 
+@dataclass
+class Brought:
+    """What has come of the partitions in need so far."""
+
+    fetched: dict[str, Manifest] = field(default_factory=dict)
+    """What was committed, by partition key."""
+    changes: Mapping[str, Changes] = field(default_factory=dict)
+    """What the archive has that the cache had not, by partition key."""
+    failures: dict[str, Exception] = field(default_factory=dict)
+    """The cause, by partition key."""
+    traffic: Traffic = field(default_factory=Traffic)
+    """What was asked of the archive."""
+    again: int = 0
+    """Bytes of blocks that were read once more."""
+
+
 @with_options(Options)
 def fetch(
-    source: str, message_type: str, start: Any, end: Any, **options: Unpack[Options]
+    source: str | None = None,
+    message_type: str | None = None,
+    start: Any = None,
+    end: Any = None,
+    **options: Unpack[Options],
 ) -> Report:
     """Bring every partition of a range into the cache; what is there is not read again.
 
@@ -108,116 +128,87 @@ def run(
     # Before anything else, so that another process that makes room leaves them alone.
     noted(job, [view.partition.key for view in views if view.manifest is not None])
     needed = [view for view in views if needs_archive(job, view)]
-    fetched: dict[str, Manifest] = {}
-    found: dict[str, Changes] = {}
-    failures: dict[str, Exception] = {
-        view.partition.key: view.damage
-        for view in needed
-        if view.damage is not None and not job.refresh
-    }
-    needed = [view for view in needed if view.partition.key not in failures]
-    traffic, again = Traffic(), 0
+    got = Brought(
+        failures={
+            view.partition.key: view.damage
+            for view in needed
+            if view.damage is not None and not job.refresh
+        }
+    )
+    needed = [view for view in needed if view.partition.key not in got.failures]
     if needed and job.settings.offline:
         raise offline_error(job, needed)
     with showing(job.settings.progress if wish is None else wish) as progress:
         if needed:
-            with mustered(job, client) as muster, closing_archive(job) as archive:
-                traffic = archive.traffic
-                listing = list_partitions(archive, needed, progress)
-                failures |= listing.failures
-                made = guard(job, views, listing)
-                sizes = [snapshot.bytes for snapshot in listing.snapshots.values()]
-                at_once = muster.width(sizes) if muster is not None else Relay.WIDTH
-                progress = reserve(job, views, listing, progress, at_once)
-                sweep(job.layout.root)
-                for view in views:
-                    tidied(job.layout, view.partition.key, datetime.now(UTC))
-                todo = [view for view in needed if view.partition.key in listing.snapshots]
-                listed = [(view, listing.snapshots[view.partition.key]) for view in todo]
-                size = sum(unread(job, *each)[1] for each in listed)
-                progress(Event("plan", "", done=len(todo), total=size, message=str(made)))
-                if muster is not None:
-                    muster.bring(listed, progress, fetched, failures, traffic)
-                    again, found = muster.again, muster.changes
-                else:
-                    with workers(job.settings.jobs, size) as crew:
-                        relay = Relay(job, archive, crew, progress, fetched, failures)
-                        relay.bring(listed)
-                    again, found = relay.again, relay.changes
+            bring(job, views, needed, got, progress, client)
         with held_back():
-            became_of = tuple(became(job, view, fetched, found, failures) for view in views)
+            became_of = tuple(
+                became(job, view, got.fetched, got.changes, got.failures) for view in views
+            )
         report = Report(
             **named(job),
             partitions=became_of,
-            requests=traffic.requests,
-            retries=traffic.retries,
-            bytes_read=traffic.bytes,
-            bytes_again=traffic.bytes_again + again,
+            requests=got.traffic.requests,
+            retries=got.traffic.retries,
+            bytes_read=got.traffic.bytes,
+            bytes_again=got.traffic.bytes_again + got.again,
             seconds=time.monotonic() - began,
         )
         progress(Event("done", "", message=str(report)))
     logger.info("%s", report)
-    failures = without_stale(job, views, fetched, failures)
+    failures = without_stale(job, views, got.fetched, got.failures)
     if failures:
         tell_failures(job, failures, report)
     manifests = tuple(
         manifest
         for view in views
-        if (manifest := fetched.get(view.partition.key) or job.usable(view)) is not None
+        if (manifest := got.fetched.get(view.partition.key) or job.usable(view)) is not None
     )
     noted(job, [manifest.key for manifest in manifests])
-    remark(report, fetched.values())
+    if job.lock is not None:
+        job.lock.check([view.partition.key for view in views], manifests)
+    remark(report, got.fetched.values())
     return Outcome(report, manifests)
+
+
+def bring(
+    job: Job,
+    views: Sequence[View],
+    needed: Sequence[View],
+    got: Brought,
+    progress: Progress,
+    client: Any,
+) -> None:
+    """List the partitions in need, and read and commit what they lack."""
+    with mustered(job, client) as muster, closing_archive(job) as archive:
+        got.traffic = archive.traffic
+        listing = list_partitions(archive, needed, progress)
+        got.failures |= listing.failures
+        made = guard(job, views, listing)
+        sizes = [snapshot.bytes for snapshot in listing.snapshots.values()]
+        at_once = muster.width(sizes) if muster is not None else Relay.WIDTH
+        progress = reserve(job, views, listing, progress, at_once)
+        sweep(job.layout.root)
+        for view in views:
+            tidied(job.layout, view.partition.key, datetime.now(UTC))
+        todo = [view for view in needed if view.partition.key in listing.snapshots]
+        listed = [(view, listing.snapshots[view.partition.key]) for view in todo]
+        size = sum(unread(job, *each)[1] for each in listed)
+        progress(Event("plan", "", done=len(todo), total=size, message=str(made)))
+        if muster is not None:
+            muster.bring(listed, progress, got.fetched, got.failures, got.traffic)
+            got.again, got.changes = muster.again, muster.changes
+        else:
+            with workers(job.settings.jobs, size) as crew:
+                relay = Relay(job, archive, crew, progress, got.fetched, got.failures)
+                relay.bring(listed)
+            got.again, got.changes = relay.again, relay.changes
 
 
 def noted(job: Job, keys: Iterable[str]) -> None:
     """Note the use of partitions, where that can be noted."""
     if job.layout.store is None:
         touch_all(job.layout, keys)
-
-
-def remark(report: Report, new: Collection[Manifest]) -> None:
-    """Warn, once a call, of what a user should know of the rows."""
-    if report.counts.outside:
-        warn(
-            f"{report.counts.outside:,} records do not lie in the window of their partition "
-            "(misfiled, or a clock that was wrong): they are left out; outside='keep' gives them"
-        )
-    if new and all(manifest.status == "no_data" for manifest in new):
-        listed = {manifest.key for manifest in new}
-        keys = [each.key for each in report.partitions if each.key in listed]
-        span = keys[0] if len(keys) == 1 else f"{len(keys):,}, {keys[0]} to {keys[-1]}"
-        warn(
-            f"{report.archive} has no objects for any of these partitions ({span}): is that its "
-            "top folder, and does it cover the range?"
-        )
-    unknown: dict[str, tuple[str, int]] = {}
-    timeless, unverified, behind = 0, [], 0
-    for manifest in new:
-        unknown |= unknown_versions(manifest)
-        said = listing_of(manifest)
-        timeless = max(timeless, said.get("rows_without_time") or 0)
-        unverified += [manifest.key] * (said.get("unverified_since") is not None)
-        behind += said.get("out_of_date") is True
-    if behind:
-        warn(
-            f"the portal said that its rows of {behind} partitions lack the table's last changes: "
-            "refresh=True reads them anew"
-        )
-    if timeless:
-        warn(f"{timeless:,} rows of the portal's table have no usable time: no partition has them")
-    if unverified:
-        warn(
-            f"the portal's table has changed since {len(unverified)} partitions were read, e.g. "
-            f"{unverified[0]}; they have as many rows as before, which proves nothing: "
-            "refresh=True reads them anew"
-        )
-    for version, (key, line) in unknown.items():
-        warn(
-            f"schema version {version} is not known (first seen in {key}, line {line}): read as "
-            "the newest known shape where every required value is there; add it to "
-            f"{shapes_for(report.source, report.message_type).module}"
-        )
 
 
 @contextmanager

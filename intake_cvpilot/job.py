@@ -17,6 +17,7 @@ from intake_cvpilot.build import table_versions
 from intake_cvpilot.cache.layout import Layout
 from intake_cvpilot.cache.manifest import Manifest, load
 from intake_cvpilot.errors import CacheError, DamagedError, InvalidRequestError
+from intake_cvpilot.locked import Lock
 from intake_cvpilot.partition import TARGET, partitions
 from intake_cvpilot.request import Request, parse
 from intake_cvpilot.settings import Settings, resolve
@@ -58,6 +59,8 @@ class Job:
     """Whether every partition is listed again."""
     skip: bool
     """Whether failed partitions are warned of rather than raised."""
+    lock: Lock | None = None
+    """What the partitions must be; None for whatever they are."""
     allow_stale: bool = False
     """Whether partitions of an older major table version are read where nothing newer is had."""
     only: frozenset[str] | None = None
@@ -101,43 +104,61 @@ class View:
 
 
 def prepare(
-    source: str, message_type: str, start: Any, end: Any, options: Mapping[str, Any]
+    source: str | None,
+    message_type: str | None,
+    start: Any,
+    end: Any,
+    options: Mapping[str, Any],
 ) -> Job:
-    """Validate a request and settle its settings; no I/O."""
-    request = parse(
-        source,
-        message_type,
-        start,
-        end,
-        **{k: options[k] for k in ("timezone", "weekday", "period") if options.get(k) is not None},
-    )
+    """Validate a request and settle its settings; no I/O but reading a lock's file."""
+    lock = None if options.get("lock") is None else Lock.read(options["lock"])
+    named = {"source": source, "message_type": message_type, "start": start, "end": end}
+    narrowed = {
+        k: options[k] for k in ("timezone", "weekday", "period") if options.get(k) is not None
+    }
+    if lock is not None and all(value is None for value in named.values()):
+        named, narrowed = dict(lock.request), {}
+    if lacking := [name for name, value in named.items() if value is None]:
+        raise InvalidRequestError(
+            f"{', '.join(lacking)} must be given: source, message_type, start and end, or lock= "
+            "for those of a lock"
+        )
+    request = parse(**{**named, **narrowed})
     for note in request.notes:
         warn(note)
-    settings = resolve(
-        source=request.source,
-        published=True,
-        **{
-            key: options[key]
-            for key in (
-                "archive",
-                "storage_options",
-                "cache_dir",
-                "cache_options",
-                "offline",
-                "rate",
-                "jobs",
-                "max_bytes",
-                "cache_limit",
-                "lock_timeout",
-                "codec",
-            )
-            if key in options
-        },
-    )
+    given: dict[str, Any] = {
+        key: options[key]
+        for key in (
+            "archive",
+            "storage_options",
+            "cache_dir",
+            "cache_options",
+            "offline",
+            "rate",
+            "jobs",
+            "max_bytes",
+            "cache_limit",
+            "lock_timeout",
+            "codec",
+        )
+        if key in options
+    }
+    settings = resolve(source=request.source, published=True, **given)
+    if lock is not None and settings.origins["archive"] == "default":
+        settings = resolve(
+            source=request.source, published=True, **{**given, "archive": lock.archive}
+        )
+    layout = layout_of(settings)
+    if lock is not None and layout.identity != lock.archive:
+        raise InvalidRequestError(
+            f"the lock is of the archive {lock.archive}, not of {layout.identity}: give that one, "
+            "or a mirror of it"
+        )
     return Job(
         request=request,
         settings=settings,
-        layout=layout_of(settings),
+        layout=layout,
+        lock=lock,
         versions=table_versions(request.source, request.message_type),
         refresh=bool(options.get("refresh", False)),
         skip=skips(options.get("on_error", "raise")),
@@ -212,4 +233,6 @@ def needs_archive(job: Job, view: View) -> bool:
     """Say whether a partition has to be listed."""
     if job.settings.offline:
         return job.usable(view) is None
+    if job.lock is not None and view.manifest is not None and not job.refresh:
+        return job.usable(view) is None or not job.lock.holds(view.manifest)
     return job.refresh or view.state != "current"

@@ -96,7 +96,13 @@ def unread(job: Job, view: View, snapshot: Snapshot) -> tuple[int, int]:
 
 
 @with_options(Options)
-def plan(source: str, message_type: str, start: Any, end: Any, **options: Unpack[Options]) -> Plan:
+def plan(
+    source: str | None = None,
+    message_type: str | None = None,
+    start: Any = None,
+    end: Any = None,
+    **options: Unpack[Options],
+) -> Plan:
     """Say what a fetch would read: one listing for each partition in need, no reads.
 
     Parameters

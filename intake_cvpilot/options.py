@@ -91,6 +91,9 @@ class Options(CacheOptions, total=False):
     """Where partitions are fetched and decoded: a ``dask.distributed.Client``, False for this
     machine alone, None (default) for the active client if there is one whose workers see the
     cache."""
+    lock: Any
+    """A lock, or its file: the request is its own where none is given, and what is not as it names
+    it is a LockMismatchError; see `lock`."""
     progress: Progress | bool | None
     """A function that is called with events; True or False for bars or silence; None (default)
     for bars on a terminal and in notebooks."""

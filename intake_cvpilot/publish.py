@@ -161,7 +161,7 @@ def publish(
     job = prepare(source, message_type, start, end, options)
     shelf = open_shelf(to, to_options)
     _refuse(job.layout, shelf)
-    outcome = run(job, options.get("progress"))
+    outcome = run(job, options.get("progress"), options.get("client"))
     with showing(options.get("progress")) as progress:
         size = sum(file.bytes for manifest in outcome.manifests for file in manifest.files)
         progress(Event("plan", "", len(outcome.manifests), size))

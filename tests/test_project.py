@@ -37,12 +37,13 @@ OPTIONS = (
 FUNCTIONS = [
     *("fetch", "objects", "open_arrow", "open_catalog", "open_dask", "open_duckdb", "open_pandas"),
     *("export", "open_geopandas", "open_polars", "open_raw", "open_spark"),
-    *("mirror", "plan", "publish", "quality", "trace"),
+    *("cite", "lock", "mirror", "plan", "publish", "quality", "trace"),
     *("clear", "doctor", "evict", "refresh", "repair", "status", "verify"),
     *("export_cache", "import_cache", "migrate"),
 ]
 VALUES = [
     *("Checkup", "Export", "MirrorReport", "Plan", "Quality", "Rebuilt", "Removed", "Report"),
+    "Lock",
     "Migrated",
     "Publication",
     "Shared",

@@ -40,7 +40,11 @@ class SparkOptions(FrameOptions, total=False):
 
 @with_options(FrameOptions)
 def open_polars(
-    source: str, message_type: str, start: Any, end: Any, **options: Unpack[FrameOptions]
+    source: str | None = None,
+    message_type: str | None = None,
+    start: Any = None,
+    end: Any = None,
+    **options: Unpack[FrameOptions],
 ) -> pl.LazyFrame:
     """Open a range as a lazy Polars frame; what is missing is fetched first.
 
@@ -80,7 +84,11 @@ def open_polars(
 
 @with_options(DuckDBOptions)
 def open_duckdb(
-    source: str, message_type: str, start: Any, end: Any, **options: Unpack[DuckDBOptions]
+    source: str | None = None,
+    message_type: str | None = None,
+    start: Any = None,
+    end: Any = None,
+    **options: Unpack[DuckDBOptions],
 ) -> duckdb.DuckDBPyRelation:
     """Open a range as a DuckDB relation over the committed files; what is missing is fetched.
 
@@ -122,7 +130,11 @@ def open_duckdb(
 
 @with_options(SparkOptions)
 def open_spark(
-    source: str, message_type: str, start: Any, end: Any, **options: Unpack[SparkOptions]
+    source: str | None = None,
+    message_type: str | None = None,
+    start: Any = None,
+    end: Any = None,
+    **options: Unpack[SparkOptions],
 ) -> DataFrame:
     """Open a range as a PySpark frame over the committed files; what is missing is fetched.
 
@@ -163,7 +175,11 @@ def open_spark(
 
 @with_options(FrameOptions)
 def open_geopandas(
-    source: str, message_type: str, start: Any, end: Any, **options: Unpack[FrameOptions]
+    source: str | None = None,
+    message_type: str | None = None,
+    start: Any = None,
+    end: Any = None,
+    **options: Unpack[FrameOptions],
 ) -> gpd.GeoDataFrame:
     """Read a range into a GeoPandas frame; what is missing is fetched first.
 

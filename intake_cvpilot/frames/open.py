@@ -40,7 +40,11 @@ class Opened:
 
 
 def opened(
-    source: str, message_type: str, start: Any, end: Any, options: Mapping[str, Any]
+    source: str | None,
+    message_type: str | None,
+    start: Any,
+    end: Any,
+    options: Mapping[str, Any],
 ) -> Opened:
     """Validate everything, fetch what is missing, and find the parts to read."""
     job = prepare(source, message_type, start, end, options)
@@ -58,7 +62,11 @@ def opened(
 
 @with_options(DaskOptions)
 def open_dask(
-    source: str, message_type: str, start: Any, end: Any, **options: Unpack[DaskOptions]
+    source: str | None = None,
+    message_type: str | None = None,
+    start: Any = None,
+    end: Any = None,
+    **options: Unpack[DaskOptions],
 ) -> dd.DataFrame:
     """Open a range as a lazy dask frame; what is missing is fetched first.
 
@@ -104,7 +112,11 @@ def as_dask(found: Opened, options: Mapping[str, Any]) -> dd.DataFrame:
 
 @with_options(IndexOptions)
 def open_pandas(
-    source: str, message_type: str, start: Any, end: Any, **options: Unpack[IndexOptions]
+    source: str | None = None,
+    message_type: str | None = None,
+    start: Any = None,
+    end: Any = None,
+    **options: Unpack[IndexOptions],
 ) -> pd.DataFrame:
     """Read a range into a pandas frame; what is missing is fetched first.
 
@@ -139,7 +151,11 @@ def open_pandas(
 
 @with_options(FrameOptions)
 def open_arrow(
-    source: str, message_type: str, start: Any, end: Any, **options: Unpack[FrameOptions]
+    source: str | None = None,
+    message_type: str | None = None,
+    start: Any = None,
+    end: Any = None,
+    **options: Unpack[FrameOptions],
 ) -> ds.Dataset:
     """Open a range as an Arrow dataset over the committed files; what is missing is fetched.
 

@@ -33,7 +33,11 @@ class RawLine(NamedTuple):
 
 @with_options(Options)
 def open_raw(
-    source: str, message_type: str, start: Any, end: Any, **options: Unpack[Options]
+    source: str | None = None,
+    message_type: str | None = None,
+    start: Any = None,
+    end: Any = None,
+    **options: Unpack[Options],
 ) -> Iterator[RawLine]:
     """Iterate over the archive's own lines; nothing is decoded and nothing is cached.
 
