@@ -70,9 +70,11 @@ class Cache(RuleBasedStateMachine):
         world.write_edition(self.root / "archive", edition)
         self.edition = edition
 
-    @rule(day=DAYS, refresh=st.booleans())
-    def fetch(self, day, refresh):
+    @rule(day=DAYS, refresh=st.booleans(), when=st.sampled_from([None, *sorted(LISTED)]))
+    def fetch(self, day, refresh, when):
         name, key = world.DAYS[day], world.KEYS[day]
+        if when is not None and day in self.sound:
+            self.time_goes_by(day, when)
         try:
             report = cv.fetch("wydot", "bsm", name, name, refresh=refresh, **world.where(self.root))
         except DamagedError as error:
@@ -111,11 +113,8 @@ class Cache(RuleBasedStateMachine):
         """The days that are committed and whole."""
         return [d for d in (0, 1) if self.committed[d] is not None and not self.harmed[d]]
 
-    @precondition(lambda self: self.sound)
-    @rule(data=st.data(), when=st.sampled_from(sorted(LISTED)))
-    def time_goes_by(self, data, when):
+    def time_goes_by(self, day, when):
         """The listing is of a while ago: before the day had settled, after, or of the future."""
-        day = data.draw(st.sampled_from(self.sound))
         layout, key = world.layout(self.root), world.KEYS[day]
         manifest = load(layout, key)
         instant, closed, self.due[day] = LISTED[when]
