@@ -56,7 +56,7 @@ def test_power_lost_at_any_call_leaves_the_old_or_the_new_generation(
         calls = driver(command, root, mode="COUNT")["calls"]
     tried = 0
     # One more than there are calls: the process ends well, and then the power goes.
-    for at in (*points(calls, stride(75)), calls + 1):
+    for at in (*points(calls, stride(100)), calls + 1):
         with stage.at(state) as root:
             shutil.rmtree(root / "cache", ignore_errors=True)
             disk.fill(stage.place / state / "cache")
