@@ -195,7 +195,7 @@ def test_a_cache_that_is_removed_in_mid_run(driver, stage, stride, figure):
     with stage.at("changed") as root:
         calls = driver("refresh", root, mode="COUNT")["calls"]
     tried = 0
-    for at in points(calls, stride(60)):
+    for at in points(calls, stride(80)):
         with stage.at("changed") as root:
             if driver("refresh", root, mode="STOP", at=at)["status"] == "stopped":
                 shutil.rmtree(root / "cache")

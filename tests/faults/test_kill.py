@@ -59,7 +59,7 @@ def test_killed_at_any_call_a_partition_is_its_old_or_its_new_generation(
             assert all('"table_versions":{"messages":"1.1"}' in text for text in manifests)
     assert calls > 10
     tried = 0
-    for at in points(calls, stride(max(1, calls // (6 if mode == "KILL" else 3)))):
+    for at in points(calls, stride(max(1, calls // (5 if mode == "KILL" else 2)))):
         with stage.at(state) as root:
             said = doer(command, root, mode=mode, at=at)
             assert said["status"] == (-9 if at < calls else said["status"]), (at, said)
@@ -92,7 +92,7 @@ def test_an_error_at_any_call_is_told_and_nothing_is_lost(
     with stage.at(state) as root:
         calls = doer(command, root, mode="COUNT_ALL" if mode == "FAIL" else "COUNT")["calls"]
     tried = 0
-    for at in points(calls, stride(max(1, calls // (1 if name in ("EDQUOT", "EROFS") else 3)))):
+    for at in points(calls, stride(max(1, calls // (1 if name in ("EDQUOT", "EROFS") else 2)))):
         with stage.at(state) as root:
             said = doer(command, root, mode=mode, at=at, code=code)
             what = f"{command} {name} {at}/{calls}: {said}"

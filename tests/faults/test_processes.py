@@ -69,7 +69,7 @@ def test_a_writer_frozen_at_any_call_is_safe_from_what_tidies_up(driver, stage, 
     with stage.at("changed") as root:
         calls = driver("refresh", root, mode="COUNT")["calls"]
     tried = 0
-    for at in points(calls, stride(70)):
+    for at in points(calls, stride(90)):
         with stage.at("changed") as root:
             frozen = driver("refresh", root, mode="STOP", at=at)
             if frozen["status"] == "stopped":
@@ -96,7 +96,7 @@ def test_a_writer_frozen_at_any_call_while_another_commits(driver, stage, stride
     with stage.at("changed") as root:
         calls = driver("refresh", root, mode="COUNT")["calls"]
     tried = 0
-    for at in points(calls, stride(70)):
+    for at in points(calls, stride(90)):
         with stage.at("changed") as root:
             frozen = driver("refresh", root, mode="STOP", at=at, locks=False)
             if frozen["status"] == "stopped":
