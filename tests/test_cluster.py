@@ -119,9 +119,11 @@ def joined(client: Client) -> int:
 def holders(cache: Path) -> dict[str, int]:
     """Who writes which partition at this moment, as the locks say."""
     found = {}
-    for path in cache.rglob("*.holder"):
-        with suppress(OSError, ValueError):  # it is being written or removed
-            found[path.stem] = int(json.loads(path.read_text())["pid"])
+    # os.walk goes on where a folder is removed meanwhile.
+    for folder, _, names in os.walk(cache):
+        for path in (Path(folder, name) for name in names if name.endswith(".holder")):
+            with suppress(OSError, ValueError):  # it is being written or removed
+                found[path.stem] = int(json.loads(path.read_text())["pid"])
     return found
 
 
