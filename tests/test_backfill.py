@@ -65,7 +65,7 @@ def test_the_plan_is_told_before_the_first_object_is_asked_for(server, made, tmp
     early: list[str] = []
 
     def held(request, reply):
-        if not told.wait(60):
+        if not told.wait(240):
             early.append(request.key)
         return reply
 
@@ -94,7 +94,7 @@ def test_a_backfill_that_is_killed_again_and_again_ends_whole(server, made, tmp_
         with start(server, cache, "--rate", "60", "--jobs", "2") as process:
             reaches(server, int(share * made.objects), process)
             process.send_signal(end)
-            _, told = process.communicate(timeout=60)
+            _, told = process.communicate(timeout=240)
         assert process.returncode == (Exit.INTERRUPTED if end == signal.SIGINT else -end), told
     with start(server, cache, "--rate", "none", "--jobs", "2", "--json") as process:
         out, told = process.communicate(timeout=120)

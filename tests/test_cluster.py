@@ -70,7 +70,7 @@ def cluster():
 @pytest.fixture
 def client(cluster):
     with Client(cluster, set_as_default=False) as connected:
-        connected.wait_for_workers(4, timeout=60)
+        connected.wait_for_workers(4, timeout=240)
         yield connected
 
 
@@ -435,7 +435,7 @@ def test_no_scheduler_is_told(where):
         scheduler_address = "tcp://127.0.0.1:1"
 
     with start(Nowhere, where) as process:
-        _, told = process.communicate(timeout=60)
+        _, told = process.communicate(timeout=240)
     assert process.returncode == 2
     assert "no dask scheduler answers at 'tcp://127.0.0.1:1'" in told
 
