@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import click
 
+from intake_cvpilot.arguments import filters as with_tuples
 from intake_cvpilot.cli_options import (
     cache_options,
     options_of,
@@ -14,6 +16,7 @@ from intake_cvpilot.cli_options import (
     request_options,
     tell,
 )
+from intake_cvpilot.errors import InvalidRequestError
 
 __all__ = ["export"]
 
@@ -41,6 +44,11 @@ __all__ = ["export"]
     help="One file, or one a UTC day.",
 )
 @click.option("--columns", help="Columns to write, with commas; all by default.")
+@click.option(
+    "--filters",
+    metavar="JSON",
+    help='Rows to write: [["speed", ">", 20], ...] all hold; lists of such lists, one of them.',
+)
 @click.option(
     "--names",
     type=click.Choice(["tables", "portal"]),
@@ -73,6 +81,7 @@ def export(
     end: str,
     output: Path,
     columns: str | None,
+    filters: str | None,
     as_json: bool,
     **given: Any,
 ) -> None:
@@ -84,6 +93,8 @@ def export(
     Example:
         cvpilot export wydot bsm --start 2021-04-01 --end 2021-04-01 -o day.csv
         cvpilot export wydot bsm --start 2021-04-01 --end 2021-04-07 -o week --split day
+        cvpilot export wydot bsm --start 2021-04-01 --end 2021-04-01 -o fast.csv \\
+            --filters '[["speed", ">", 30], ["bsm_source", "==", "EV"]]'
 
     \b
     Exit codes: 0 written, 2 wrong request or a file that is there, 3 some partitions failed,
@@ -94,4 +105,11 @@ def export(
     options: Any = options_of(**given)
     if columns:
         options["columns"] = [name.strip() for name in columns.split(",")]
+    if filters:
+        try:
+            options["filters"] = with_tuples(json.loads(filters))
+        except (ValueError, RecursionError):
+            raise InvalidRequestError(
+                '--filters: this is no JSON; write for example \'[["speed", ">", 20]]\''
+            ) from None
     tell(write(source, message_type, start, end, output, **options), as_json)
