@@ -136,7 +136,7 @@ class Muster:
             while waiting or self._under_way:
                 while waiting and len(self._under_way) < width:
                     self._hand_out(waiting.popleft())
-                for item in self._arrived():
+                for item in self._arrived(progress):
                     if isinstance(item, tuple | list):
                         self._hear(item, progress)
                     elif item in self._under_way:
@@ -178,14 +178,16 @@ class Muster:
         self._under_way[future] = item
         future.add_done_callback(self._inbox.put)
 
-    def _arrived(self) -> Iterator[Any]:
+    def _arrived(self, progress: Progress) -> Iterator[Any]:
         """Give what came in, the words of workers and finished tasks."""
         try:
             yield self._inbox.get(timeout=1.0)
             while True:
                 yield self._inbox.get_nowait()
         except Empty:
-            return
+            if self.client.status == "running" and not self.client.nthreads():
+                text = "the cluster has no worker left: waiting for one"
+                progress(Event("wait", "", message=text))
 
     def _hear(self, said: Any, progress: Progress) -> None:
         kind, key, number, message = said
