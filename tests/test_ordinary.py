@@ -85,6 +85,17 @@ def test_ordinary_records_are_read_many_at_a_time(kind: str) -> None:
     assert taken(kind, spoilt) == len(lines)
 
 
+def test_an_odd_first_record_slows_down_nothing_but_itself() -> None:
+    """What ordinary records look like is not learned from the one that is not ordinary."""
+    record = ORDINARY["wydot-BSM"][0]
+    odd = copy.deepcopy(record)
+    odd["payload"]["data"]["coreData"]["speed"] = {"value": "12.5"}
+    odd["metadata"]["recordGeneratedAt"] = 1549471138471
+    lines = [compact(odd), *[compact(record)] * 200]
+    assert taken("wydot-BSM", lines) > 150
+    same("wydot-BSM", [b"\n".join(lines)])
+
+
 @pytest.mark.parametrize("kind", ["wydot-BSM"])
 def test_every_sample_and_real_record(kind: str) -> None:
     lines = [compact(record) for record in RECORDS[kind]]

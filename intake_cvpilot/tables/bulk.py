@@ -70,7 +70,12 @@ def _read(lines: Sequence[bytes], chosen: list[int], form: Form) -> list[Piece]:
     done: list[Piece] = []
     refused = 0
     waiting = [chosen]
-    while waiting and refused <= _MAX_REFUSED:
+    while waiting:
+        if refused > _MAX_REFUSED:
+            # A form that refuses most was learned from a record that is the odd one.
+            if refused <= sum(len(part) for _, part in done) or not form.forget():
+                break
+            refused = 0
         part = waiting.pop()
         if not part:
             continue

@@ -25,6 +25,7 @@ MAX_DEPTH: Final = 16
 """Deepest nesting of an ordinary record; Arrow's reader recurses with it."""
 _MAX_LESSONS: Final = 64
 _MAX_NODES: Final = 512
+_MAX_FORGOTTEN: Final = 8
 
 Node = Any
 """A level of a form: None (nothing but null was seen), an Arrow type, a dict by key, a list."""
@@ -71,6 +72,15 @@ class Form:
         self._lists = lists
         self._root: dict[str, Node] = {}
         self._lessons = 0
+        self._forgotten = 0
+
+    def forget(self) -> bool:
+        """Begin anew, as what was learned fits few records; whether that is still allowed."""
+        if self._forgotten >= _MAX_FORGOTTEN:
+            return False
+        self._forgotten += 1
+        self.schema, self._root, self._lessons = None, {}, 0
+        return True
 
     def learn(self, record: Mapping[str, Any]) -> bool:
         """Take up what a record has and the form lacks; whether there was anything."""
