@@ -48,6 +48,7 @@ def gather(
         return
     work = _Work(read, units, min(threads, len(units)))
     try:
+        work.begin()
         while (received := work.next()) is not None:
             yield received
     finally:
@@ -67,13 +68,19 @@ class _Work:
         self._stop = Stop()
         self._lock = threading.Lock()
         self._done: SimpleQueue[Received | None] = SimpleQueue()
-        # The caller may be slow: no more than this many units lie about unclaimed.
-        self._room = threading.Semaphore(2 * threads)
+        # The caller may be slow: no more than this many units lie about unclaimed.  A queue of
+        # permits and not a semaphore: Ctrl-C may come within any call of the caller's thread, and
+        # one that comes within a semaphore's can leave it locked for ever.
+        self._room: SimpleQueue[None] = SimpleQueue()
+        self._widen(2 * threads)
         self._running = threads
         self._threads = [
             threading.Thread(target=self._run, name=f"cvpilot-read-{n}", daemon=True)
             for n in range(threads)
         ]
+
+    def begin(self) -> None:
+        """Start the threads."""
         for thread in self._threads:
             thread.start()
 
@@ -84,16 +91,17 @@ class _Work:
             if received is None:
                 self._running -= 1
                 continue
-            self._room.release()
+            self._widen()
             return received
         return None
 
     def end(self) -> None:
         """Stop what still runs."""
         self._stop.set()
-        self._room.release(len(self._threads))
+        self._widen(len(self._threads))
         for thread in self._threads:
-            thread.join(_GRACE)
+            if thread.is_alive():
+                thread.join(_GRACE)
         with self._lock:  # from here on, threads put away their own files
             while not self._done.empty():
                 self._discard(self._done.get())
@@ -121,15 +129,17 @@ class _Work:
             self.failure = self.failure or error
 
     def _claim(self) -> Unit | None:
-        self._room.acquire()
+        self._room.get()
         with self._lock:
-            if self.failure is not None or self._stop.is_set():
-                self._room.release()
-                return None
-            unit = next(self._pending, None)
+            over = self.failure is not None or self._stop.is_set()
+            unit = None if over else next(self._pending, None)
         if unit is None:
-            self._room.release()
+            self._widen()
         return unit
+
+    def _widen(self, units: int = 1) -> None:
+        for _ in range(units):
+            self._room.put(None)
 
     def _deliver(self, received: Received) -> None:
         with self._lock:
