@@ -128,6 +128,9 @@ class Asked:
         taken = ("table", "columns", "filters", "outside", "repeats", "names")
         chosen = selection(job.request, **{k: options[k] for k in taken if k in options})
         views = look_all(job, partitions(job.request))
+        for view in views:
+            if view.refusal is not None:
+                raise view.refusal
         manifests = [view.manifest for view in views if view.manifest is not None]
         found = pieces(job.layout, manifests, chosen)
         return [piece.layout.place(piece.key, piece.file.name) for piece in found]

@@ -28,18 +28,18 @@ from intake_cvpilot.cache.abandoned import abandoned
 from intake_cvpilot.cache.checksums import is_there
 from intake_cvpilot.cache.commit import commit
 from intake_cvpilot.cache.folders import storage_error, temporary_name, vanished
-from intake_cvpilot.cache.manifest import File, Manifest, as_quality, load
+from intake_cvpilot.cache.manifest import File, Manifest, as_quality
 from intake_cvpilot.changes import Changes
 from intake_cvpilot.errors import (
     ArchiveError,
-    CacheError,
     ChangedError,
     CVPilotError,
     DamagedError,
+    NewerError,
 )
 from intake_cvpilot.partition import Block, blocks
 from intake_cvpilot.progress import Event, Progress
-from intake_cvpilot.state import age_of, is_closed, newer_text
+from intake_cvpilot.state import is_closed
 from intake_cvpilot.warn import warn
 
 if TYPE_CHECKING:
@@ -183,7 +183,7 @@ class Assembly:
         )
         built = yield from self.building.steps(todo)
         manifest, staged = self.manifest(snapshot, plan, kept, built, current)
-        commit(self.layout, manifest, staged)
+        commit(self.layout, manifest, staged, over_newer=self.job.over_newer)
         staging.clear(self.layout, self.key)
         return manifest
 
@@ -210,13 +210,13 @@ class Assembly:
     def current(self) -> Manifest | None:
         """Give what is committed, if it can be trusted."""
         try:
-            found = load(self.layout, self.key)
+            return self.job.stored(self.key)
         except DamagedError:
             return None  # only a refresh gets here: everything is built anew
-        if found is not None and age_of(self.job.versions, found.table_versions) == "newer":
-            # A newer library was faster than this one.
-            raise CacheError(newer_text(self.key, self.job.versions, found.table_versions))
-        return found
+        except NewerError:  # or a newer library was faster than this one
+            if self.job.over_newer:
+                return None
+            raise
 
     def kept(self, current: Manifest | None, plan: Mapping[str, Block]) -> set[str]:
         """Name the blocks whose committed files are still what they would be built to."""

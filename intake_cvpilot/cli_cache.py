@@ -171,8 +171,12 @@ def repair(source: str | None, message_type: str | None, as_json: bool, **given:
 
 @click.command()
 @rebuild_options
+@click.option("--newer", is_flag=True, help="Also replace what a newer version of this wrote.")
 def refresh(source: str | None, message_type: str | None, as_json: bool, **given: Any) -> None:
     """List what is cached again, and fetch what was added or changed since.
+
+    What a newer version of the library wrote stays as it is and is told (exit code 3), unless
+    --newer has it fetched anew with the tables of this one.
 
     \b
     Example:

@@ -12,6 +12,7 @@
     ├── DecodeError (ValueError)             the library does not know this shape of data
     ├── CacheError (OSError)                 the local cache cannot serve or store
     │   ├── DamagedError                     run the repair command it names
+    │   ├── NewerError                       update the library, or fetch anew with this one
     │   ├── PartitionChangedError            open the frame again
     │   ├── LockTimeoutError                 wait for the process it names, or raise the time limit
     │   └── SpaceError                       free space, or raise the size limit
@@ -41,6 +42,7 @@ __all__ = [
     "LockMismatchError",
     "LockTimeoutError",
     "MissingExtraError",
+    "NewerError",
     "OfflineError",
     "PartitionChangedError",
     "PartitionsFailedError",
@@ -97,6 +99,10 @@ class CacheError(CVPilotError, OSError):
 
 class DamagedError(CacheError):
     """A file of the cache is not what its manifest says; the message names the repair command."""
+
+
+class NewerError(CacheError):
+    """A newer version of the library wrote the partition; the message names both ways on."""
 
 
 class PartitionChangedError(CacheError):

@@ -130,9 +130,9 @@ def run(
     needed = [view for view in views if needs_archive(job, view)]
     got = Brought(
         failures={
-            view.partition.key: view.damage
+            view.partition.key: view.refusal
             for view in needed
-            if view.damage is not None and not job.refresh
+            if view.refusal is not None and job.refused(view)
         }
     )
     needed = [view for view in needed if view.partition.key not in got.failures]

@@ -16,12 +16,12 @@ from intake_cvpilot.archive.shelf import open_shelf
 from intake_cvpilot.build import table_versions
 from intake_cvpilot.cache.layout import Layout
 from intake_cvpilot.cache.manifest import Manifest, load
-from intake_cvpilot.errors import CacheError, DamagedError, InvalidRequestError
+from intake_cvpilot.errors import CacheError, DamagedError, InvalidRequestError, NewerError
 from intake_cvpilot.locked import Lock
 from intake_cvpilot.partition import TARGET, partitions
 from intake_cvpilot.request import Request, parse
 from intake_cvpilot.settings import Settings, resolve
-from intake_cvpilot.state import newer_text, state_of
+from intake_cvpilot.state import age_of, newer_text, state_of
 from intake_cvpilot.warn import warn
 
 if TYPE_CHECKING:
@@ -63,6 +63,8 @@ class Job:
     """What the partitions must be; None for whatever they are."""
     allow_stale: bool = False
     """Whether partitions of an older major table version are read where nothing newer is had."""
+    over_newer: bool = False
+    """Whether partitions of a newer library are built anew with this one's tables."""
     only: frozenset[str] | None = None
     """Keys of the partitions that are meant; None for all of the request's."""
     block_bytes: int = TARGET
@@ -80,6 +82,25 @@ class Job:
         """Give what is committed if it may be read: it is not stale, or that is allowed."""
         stale = view.state == "stale" and self.allow_stale
         return view.manifest if stale or view.state in ("current", "open") else None
+
+    def stored(self, key: str) -> Manifest | None:
+        """Give what is committed of a partition.
+
+        Raises
+        ------
+        DamagedError, NewerError
+            It cannot be trusted, or a newer version of the library wrote it.
+        """
+        manifest = load(self.layout, key)
+        if manifest is not None and age_of(self.versions, manifest.table_versions) == "newer":
+            what = newer_text(self.versions, manifest.table_versions)
+            raise self.layout.newer(key, what)
+        return manifest
+
+    def refused(self, view: View) -> bool:
+        """Say whether a partition fails unseen: only a refresh replaces what cannot be used."""
+        replaced = self.refresh and (view.state != "newer" or self.over_newer)
+        return view.refusal is not None and not replaced
 
     def command(self, verb: str) -> str:
         """Give the shell command that does something with the same request."""
@@ -99,8 +120,8 @@ class View:
     """In one word."""
     manifest: Manifest | None
     """What is committed, if it can be trusted."""
-    damage: DamagedError | None = None
-    """Why it cannot be trusted."""
+    refusal: CacheError | None = None
+    """Why it cannot be used: a DamagedError or a NewerError."""
 
 
 def prepare(
@@ -197,17 +218,13 @@ def skips(on_error: str) -> bool:
 
 
 def look(job: Job, partition: Partition, now: datetime) -> View:
-    """See what the cache has of a partition.
-
-    Raises
-    ------
-    CacheError
-        A newer version of the library wrote it.
-    """
+    """See what the cache has of a partition."""
     try:
-        manifest = load(job.layout, partition.key)
+        manifest = job.stored(partition.key)
     except DamagedError as damage:
         return View(partition, "damaged", None, damage)
+    except NewerError as refusal:
+        return View(partition, "newer", None, refusal)
     state = state_of(
         manifest,
         versions=job.versions,
@@ -215,8 +232,6 @@ def look(job: Job, partition: Partition, now: datetime) -> View:
         now=now,
         recheck=job.settings.recheck,
     )
-    if state == "newer" and manifest is not None:
-        raise CacheError(newer_text(partition.key, job.versions, manifest.table_versions))
     return View(partition, state, manifest)
 
 

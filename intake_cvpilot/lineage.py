@@ -86,8 +86,8 @@ def objects(
     job = prepare(source, message_type, start, end, options)
     parts, missing = [OBJECTS.empty_table().append_column("partition", pa.array([], "string"))], []
     for view in look_all(job, partitions(job.request)):
-        if view.damage is not None:
-            raise view.damage
+        if view.refusal is not None:
+            raise view.refusal
         if view.manifest is None:
             missing.append(view.partition.key)
             continue

@@ -136,7 +136,7 @@ def plan(
     job = prepare(source, message_type, start, end, options)
     refuse_published(job)
     views = look_all(job, job.partitions())
-    needed = [view for view in views if needs_archive(job, view)]
+    needed = [view for view in views if needs_archive(job, view) and view.state != "newer"]
     listing = Listing({}, {})
     if needed and not job.settings.offline:
         with closing_archive(job) as archive, showing(options.get("progress")) as progress:
@@ -173,7 +173,7 @@ def describe(job: Job, views: Sequence[View], listing: Listing) -> Plan:
     for view in views:
         snapshot = listing.snapshots.get(view.partition.key)
         objects, size = unread(job, view, snapshot) if snapshot else (None, None)
-        failure = listing.failures.get(view.partition.key) or view.damage
+        failure = listing.failures.get(view.partition.key) or view.refusal
         rows.append(
             PartitionPlan(
                 key=view.partition.key,

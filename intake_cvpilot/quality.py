@@ -191,7 +191,7 @@ def _judge(view: View) -> PartitionQuality:
     """Read a partition's figures."""
     key, manifest, covered = view.partition.key, view.manifest, expected(view.partition)
     if manifest is None:
-        error = str(view.damage) if view.damage else None
+        error = str(view.refusal) if view.refusal else None
         return PartitionQuality(key, view.state, expected=covered, error=error)
     figures = figures_of(manifest)
     kinds = ("quarantined", "nulls", "repeats", "versions", "notes", "hours")

@@ -47,18 +47,14 @@ def age_of(ours: Mapping[str, str], stored: Mapping[str, str]) -> Age:
     return oldest
 
 
-def newer_text(key: str, ours: Mapping[str, str], stored: Mapping[str, str]) -> str:
-    """Say that a partition is of a newer library, and what to do."""
+def newer_text(ours: Mapping[str, str], stored: Mapping[str, str]) -> str:
+    """Say which tables of a partition are of a newer library."""
     later = {
         name: text for name, text in stored.items() if age_of(ours, {**ours, name: text}) == "newer"
     }
     has = ", ".join(f"{name} {text}" for name, text in later.items())
     reads = ", ".join(f"{name} {ours[name]}" for name in later if name in ours)
-    return (
-        f"{key} has tables of a newer version ({has}; this library has "
-        f"{reads or 'no such table'}): a newer version of the library wrote it. It was left alone; "
-        "update the library, or use another cache_dir"
-    )
+    return f"has tables of a newer version ({has}; this library has {reads or 'no such table'})"
 
 
 def _numbers(version: str) -> tuple[int, ...]:

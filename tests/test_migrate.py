@@ -7,6 +7,7 @@ this one wrote, and rewrites it to exactly what it would have built from the arc
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 from dataclasses import replace
 from itertools import product
@@ -229,10 +230,11 @@ def test_this_release_leaves_what_a_later_one_wrote_alone(later, own):
     for call in (
         lambda: cv.open_pandas(*DAY, **own),
         lambda: cv.fetch(*DAY, refresh=True, **own),
-        lambda: cv.plan(*DAY, **own),
+        lambda: cv.open_dask(*DAY, offline=True, **own),
     ):
-        with pytest.raises(cv.CacheError, match=r"messages 1\.1; this library has messages 1\.0"):
+        with pytest.raises(cv.CVPilotError, match=r"messages 1\.1; this library has messages 1\.0"):
             call()
+    assert cv.plan(*DAY, **own).partitions[0].state == "newer"
     done = cv.migrate(**own)
     assert list(done.failures) == [KEY, "wydot/BSM/2021/04/02"]
     assert "update the library" in str(done)
@@ -245,6 +247,51 @@ def test_this_release_leaves_what_a_later_one_wrote_alone(later, own):
     assert "update the library" in next(iter(repaired.failures.values()))
     for name, data in theirs.items():
         assert Path(name).name == part.name or tree(own["cache_dir"])[name] == data
+
+
+def replaced_by(command: str) -> int:
+    """Run the command that an error names; its exit code."""
+    name, *asked = shlex.split(command)
+    assert name == "cvpilot"
+    return run(*asked).returncode
+
+
+@pytest.mark.parametrize("newer", ["its tables", "its manifest"])
+def test_a_partition_of_a_later_release_fails_alone_and_can_be_replaced(later, own, newer):
+    """The rest of the range is read; who cannot update fetches anew, and only if that is said."""
+    only = ("wydot", "bsm", "--start", "2021-04-02", "--end", "2021-04-02")
+    if newer == "its tables":
+        done = later_release.command(later, "migrate", *only, *words(own))
+        assert done.returncode == Exit.OK, done.stderr
+    else:
+        manifest = prepare(*DAY, own).layout.folder("wydot/BSM/2021/04/02") / "manifest.json"
+        text = manifest.read_bytes().replace(b'"format":1', b'"format":7')
+        manifest.write_bytes(text[:13] + b"0" * 64 + text[77:])
+    theirs = {name: data for name, data in tree(own["cache_dir"]).items() if "04/02" in name}
+    span = (*DAY[:3], "2021-04-02")
+    for again in ({}, {"refresh": True}, {"offline": True}):
+        with pytest.raises(cv.PartitionsFailedError) as caught:
+            cv.fetch(*span, **again, **own)
+        (error,) = caught.value.failures.values()
+        assert isinstance(error, cv.NewerError)
+    with pytest.warns(UserWarning, match="2021/04/02"):
+        rows = cv.open_dask(*span, on_error="skip", **own)
+    assert len(rows) == len(cv.open_pandas(*DAY, **own)) > 0
+    assert [one.state for one in cv.plan(*span, **own).partitions] == ["current", "newer"]
+    status = cv.status(**own)
+    assert status.holdings[0].states == {"current": 1, "newer": 1}
+    assert list(status.newer) == ["wydot/BSM/2021/04/02"]
+    assert "newer: wydot/BSM/2021/04/02" in str(status)
+    told = cv.refresh(**own)
+    assert list(told.failures) == ["wydot/BSM/2021/04/02"]
+    assert told.reports[0].actions == {"relisted": 1, "failed": 1}
+    assert not cv.repair(**own).reports
+    assert theirs.items() <= tree(own["cache_dir"]).items()
+    command = str(error).splitlines()[-1].strip()
+    assert replaced_by(command) == Exit.OK
+    assert cv.status(**own).holdings[0].states == {"current": 2}
+    assert cv.verify(deep=True, **own).is_good
+    assert len(cv.open_pandas(*span, **own)) > len(rows)
 
 
 def test_an_older_major_version_has_to_be_fetched_again_and_migrate_says_how(tmp_path, own):

@@ -40,7 +40,9 @@ _TEMPORARY = re.compile(r"\.[0-9a-f]{32}\.tmp")
 _MARK = ".superseded"
 
 
-def commit(layout: Layout, manifest: Manifest, staged: Mapping[str, Path]) -> None:
+def commit(
+    layout: Layout, manifest: Manifest, staged: Mapping[str, Path], *, over_newer: bool = False
+) -> None:
     """Make a generation of a partition what readers see.
 
     Parameters
@@ -52,6 +54,8 @@ def commit(layout: Layout, manifest: Manifest, staged: Mapping[str, Path]) -> No
     staged : mapping of str to Path
         New files by the name that the manifest gives them.  They are moved, not copied, unless
         they lie on another file system.
+    over_newer : bool
+        Whether a generation that a newer library wrote is replaced.
 
     Raises
     ------
@@ -73,7 +77,8 @@ def commit(layout: Layout, manifest: Manifest, staged: Mapping[str, Path]) -> No
     prepare(layout.root)
     try:
         with open_folder(layout.root, layout.parts(manifest.key), create=True) as folder:
-            _keep_newer(folder, manifest)
+            if not over_newer:
+                _keep_newer(folder, layout, manifest)
             for name, file in known.items():
                 _place(folder, layout.repair(manifest.key), file, staged.get(name))
             folder.sync()
@@ -87,7 +92,7 @@ def commit(layout: Layout, manifest: Manifest, staged: Mapping[str, Path]) -> No
     superseded(layout, manifest.key, datetime.now(UTC))
 
 
-def _keep_newer(folder: Folder, manifest: Manifest) -> None:
+def _keep_newer(folder: Folder, layout: Layout, manifest: Manifest) -> None:
     """Raise for a manifest of a newer library, so that it is never overwritten."""
     try:
         with open_plain(folder.path / MANIFEST) as file:
@@ -95,7 +100,7 @@ def _keep_newer(folder: Folder, manifest: Manifest) -> None:
     except OSError:
         return
     with suppress(DamagedError):
-        loads(data, key=manifest.key)
+        loads(data, key=manifest.key, words=layout.words)
 
 
 def _place(folder: Folder, repair: str, file: File, staged: Path | None) -> None:

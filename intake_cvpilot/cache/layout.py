@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from intake_cvpilot.cache.folders import make_root, storage_error, write_whole
-from intake_cvpilot.errors import CacheError, InvalidRequestError
+from intake_cvpilot.errors import CacheError, InvalidRequestError, NewerError
 
 if TYPE_CHECKING:
     from intake_cvpilot.cache.store import Store
@@ -149,6 +149,10 @@ class Layout:
         """Give the command that lists a partition again and fetches what is not current."""
         return repair_command(key, self.words, verb="refresh")
 
+    def newer(self, key: str, what: str) -> NewerError:
+        """Give the error for a partition of a newer library, with both ways on."""
+        return newer(key, what, None if self.store is not None else self.words)
+
 
 @lru_cache(maxsize=16)
 def _tree(identity: str) -> str:
@@ -197,6 +201,23 @@ def repair_command(key: str, words: Sequence[str] = (), verb: str = "repair") ->
         f"cvpilot {verb} {source} {message_type}"
         f" --start {year}-{month}-{first} --end {year}-{month}-{last}{narrowed}"
         + "".join(f" {shlex.quote(word)}" for word in words)
+    )
+
+
+def newer(key: str | None, what: str, words: Sequence[str] | None = ()) -> NewerError:
+    """Say that a partition is of a newer library, and both ways on.
+
+    `words` are as for `repair_command`; None where nothing can be fetched to.
+    """
+    anew = ""
+    if key is not None and words is not None:
+        anew = (
+            ", or fetch it anew with this one, which replaces what the newer one wrote:\n  "
+            + repair_command(key, words, verb="refresh --newer")
+        )
+    return NewerError(
+        f"{key or 'a partition'} {what}: a newer version of the library wrote it. It was left "
+        f"alone; update the library, use another cache_dir{anew}"
     )
 
 

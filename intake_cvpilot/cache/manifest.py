@@ -23,7 +23,7 @@ import msgspec
 from intake_cvpilot.cache.checksums import read_plain
 from intake_cvpilot.cache.entries import File, Tally, misnamed
 from intake_cvpilot.cache.folders import refuse_links
-from intake_cvpilot.cache.layout import MANIFEST, Layout, check_key, repair_command
+from intake_cvpilot.cache.layout import MANIFEST, Layout, check_key, newer, repair_command
 from intake_cvpilot.cache.schema import check, contradiction
 from intake_cvpilot.errors import CacheError, DamagedError
 
@@ -167,16 +167,16 @@ def loads(
     ------
     DamagedError
         It is not a manifest as this library writes it, or not of this place.
-    CacheError
+    NewerError
         A newer library wrote it; it is left alone.
     """
     try:
         manifest = _decode(data)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        _refuse_newer(data, key)
+        _refuse_newer(data, key, words)
         raise _damaged(key, f"it is no manifest ({error})", words) from error
     if manifest.format != FORMAT:
-        _refuse_newer(data, key)
+        _refuse_newer(data, key, words)
         raise _damaged(key, f"it says format {manifest.format}", words)
     rest = memoryview(data)[_HEAD:-1]
     if manifest.checksum != _checksum(rest) or _ENCODER.encode(manifest) + b"\n" != data:
@@ -207,7 +207,7 @@ def _decode(data: bytes) -> Manifest:
     return msgspec.structs.replace(manifest, quality_json=msgspec.Raw(data[begin:end]))
 
 
-def _refuse_newer(data: bytes, key: str | None) -> None:
+def _refuse_newer(data: bytes, key: str | None, words: Sequence[str]) -> None:
     try:
         found = _FORMAT_DECODER.decode(data).format
     except (msgspec.MsgspecError, ValueError, RecursionError):
@@ -215,11 +215,7 @@ def _refuse_newer(data: bytes, key: str | None) -> None:
     ours = re.sub(rb'"format":%d\b' % found, b'"format":%d' % FORMAT, data, count=1)
     if found > FORMAT and ours[13:77] != _checksum(ours[_HEAD:-1]).encode():
         # Else a flipped bit made a newer format of ours.
-        raise CacheError(
-            f"the manifest of {key or 'a partition'} has format {found}, this library reads "
-            f"format {FORMAT}: a newer version of the library wrote it. It was left alone; "
-            "update the library, or use another cache_dir"
-        )
+        raise newer(key, f"has a manifest of format {found} (this library has {FORMAT})", words)
 
 
 def _damaged(key: str | None, what: str, words: Sequence[str] = ()) -> DamagedError:
@@ -240,8 +236,10 @@ def load(layout: Layout, key: str) -> Manifest | None:
     ------
     DamagedError
         It is there and cannot be trusted.
+    NewerError
+        A newer library wrote it.
     CacheError
-        A newer library wrote it, the partition lies behind a link, or the disk gave an error.
+        The partition lies behind a link, or the disk gave an error.
     """
     if layout.store is not None:
         return _published(layout.store, layout, key)

@@ -17,7 +17,7 @@ from intake_cvpilot.cache.layout import MANIFEST, Layout, repair_command
 from intake_cvpilot.cache.manifest import File, Manifest, load
 from intake_cvpilot.cache.read import arrow_file
 from intake_cvpilot.cache.schema import check, contradiction
-from intake_cvpilot.errors import CacheError
+from intake_cvpilot.errors import CacheError, NewerError
 
 __all__ = ["Checked", "Problem", "verify"]
 
@@ -38,8 +38,9 @@ class Checked:
 
     key: str
     """The partition."""
-    state: Literal["good", "missing", "damaged"]
-    """All as the manifest says; nothing committed; or there are problems."""
+    state: Literal["good", "missing", "damaged", "newer"]
+    """All as the manifest says; nothing committed; there are problems; or a newer library wrote a
+    manifest that this one cannot read."""
     depth: Literal["quick", "deep"]
     """Sizes and footers, or every byte."""
     files: int = 0
@@ -57,7 +58,7 @@ class Checked:
     @property
     def repair(self) -> str | None:
         """The command that repairs the partition; None when there is nothing to repair."""
-        return repair_command(self.key, self.words) if self.problems else None
+        return repair_command(self.key, self.words) if self.state == "damaged" else None
 
     def to_dict(self) -> dict[str, Any]:
         """Give plain values, ready for JSON."""
@@ -92,8 +93,9 @@ def _look(layout: Layout, key: str, depth: Literal["quick", "deep"]) -> Checked:
     try:
         manifest = load(layout, key)
     except CacheError as error:
+        state: Literal["newer", "damaged"] = "newer" if isinstance(error, NewerError) else "damaged"
         return Checked(
-            key, "damaged", depth, problems=(Problem(MANIFEST, str(error)),), words=layout.words
+            key, state, depth, problems=(Problem(MANIFEST, str(error)),), words=layout.words
         )
     if manifest is None:
         return Checked(key, "missing", depth)

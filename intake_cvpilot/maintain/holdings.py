@@ -15,11 +15,11 @@ from intake_cvpilot.build import table_versions
 from intake_cvpilot.cache.census import layouts
 from intake_cvpilot.cache.census import staged as staged_in
 from intake_cvpilot.cache.manifest import load
-from intake_cvpilot.errors import DamagedError
+from intake_cvpilot.errors import CacheError, NewerError
 from intake_cvpilot.maintain.selection import Stock, stocks
 from intake_cvpilot.partition import WEEKDAYS
 from intake_cvpilot.settings import resolve
-from intake_cvpilot.state import state_of
+from intake_cvpilot.state import newer_text, state_of
 
 __all__ = ["Holding", "Status", "status"]
 
@@ -67,7 +67,9 @@ class Status:
     holdings: tuple[Holding, ...]
     """One for each source and message type that is there."""
     damaged: Mapping[str, str]
-    """Partitions whose manifest cannot be trusted, and why."""
+    """Partitions whose manifest cannot be read or trusted, and why."""
+    newer: Mapping[str, str] = field(default_factory=dict)
+    """Partitions that a newer version of the library wrote, and both ways on."""
     staged: int = 0
     """Bytes of fetches under way or left, over all archives."""
     limit: int | None = None
@@ -99,6 +101,7 @@ class Status:
         if self.limit is not None:
             lines.append(f"  limit: {self.limit:,} bytes")
         lines += [f"  damaged: {key}: {why}" for key, why in self.damaged.items()]
+        lines += [f"  newer: {why}" for why in self.newer.values()]
         return "\n".join(lines)
 
 
@@ -146,18 +149,20 @@ def status(
         {"archive": archive, "storage_options": storage_options, "cache_dir": cache_dir},
     )
     damaged: dict[str, str] = {}
-    holdings = [held for stock in found if (held := holding(stock, damaged)) is not None]
+    newer: dict[str, str] = {}
+    holdings = [held for stock in found if (held := holding(stock, damaged, newer)) is not None]
     waiting = (one for layout in layouts(settings.cache_dir) for one in staged_in(layout))
     return Status(
         str(settings.cache_dir),
         tuple(holdings),
         damaged,
+        newer,
         sum(one.bytes for one in waiting),
         settings.cache_limit,
     )
 
 
-def holding(stock: Stock, damaged: dict[str, str]) -> Holding | None:
+def holding(stock: Stock, damaged: dict[str, str], newer: dict[str, str]) -> Holding | None:
     """Add up what is committed of a source and message type; None for nothing."""
     try:
         versions = table_versions(stock.source, stock.message_type)
@@ -170,10 +175,11 @@ def holding(stock: Stock, damaged: dict[str, str]) -> Holding | None:
     for key in stock.keys:
         try:
             manifest = load(stock.layout, key)
-        except DamagedError as damage:
-            states["damaged"] += 1
-            signs[key] = SIGNS["damaged"]
-            damaged[key] = str(damage)
+        except CacheError as error:
+            is_newer = isinstance(error, NewerError)
+            states["newer" if is_newer else "damaged"] += 1
+            signs[key] = SIGNS["newer" if is_newer else "damaged"]
+            (newer if is_newer else damaged)[key] = str(error)
             continue
         if manifest is None:
             continue  # a folder that was never committed, or is being removed
@@ -185,6 +191,8 @@ def holding(stock: Stock, damaged: dict[str, str]) -> Holding | None:
             recheck=stock.settings.recheck,
         )
         states[state] += 1
+        if state == "newer":
+            newer[key] = str(stock.layout.newer(key, newer_text(versions, manifest.table_versions)))
         empty = manifest.status == "no_data"
         signs[key] = "-" if empty and state == "current" else SIGNS[state]
         counts = contents(manifest)

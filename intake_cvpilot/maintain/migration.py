@@ -149,7 +149,7 @@ def _wanting(stock: Stock, key: str) -> Manifest | None:
     ours = table_versions(stock.source, stock.message_type)
     age = age_of(ours, manifest.table_versions)
     if age == "newer":
-        raise CacheError(newer_text(key, ours, manifest.table_versions))
+        raise stock.layout.newer(key, newer_text(ours, manifest.table_versions))
     if age == "major":
         has = ", ".join(f"{name} {text}" for name, text in manifest.table_versions.items())
         raise CacheError(

@@ -151,7 +151,8 @@ def _refused(stock: Stock, wrong: Collection[Checked]) -> dict[str, str]:
             continue
         ours = table_versions(stock.source, stock.message_type)
         if manifest and age_of(ours, manifest.table_versions) == "newer":
-            refused[one.key] = newer_text(one.key, ours, manifest.table_versions)
+            what = newer_text(ours, manifest.table_versions)
+            refused[one.key] = str(stock.layout.newer(one.key, what))
     return refused
 
 
@@ -161,6 +162,8 @@ def refresh(
     message_type: str | None = None,
     start: Any = None,
     end: Any = None,
+    *,
+    newer: bool = False,
     **options: Unpack[RebuildOptions],
 ) -> Rebuilt:
     """List the cached partitions again, also the closed ones, and fetch what is new.
@@ -171,6 +174,9 @@ def refresh(
         Only these; None for all.
     start, end : date, datetime or str, optional
         Only partitions whose window meets the range (dates included, instants half-open).
+    newer : bool
+        Also fetch anew, with this library's tables, what a newer version of it wrote.  Until the
+        new generation is committed the other stays; without `newer` it is in `failures`.
     **options
         See `intake_cvpilot.maintain.rebuilding.RebuildOptions`.
 
@@ -196,7 +202,8 @@ def refresh(
         raise OfflineError("refresh lists the archive again, and offline forbids that")
     failures: dict[str, str] = {}
     found = stocks(source, message_type, start, end, options)
-    reports = _rebuild([(stock, list(_committed(stock))) for stock in found], options, failures)
+    todo = [(stock, list(_committed(stock))) for stock in found]
+    reports = _rebuild(todo, options, failures, over_newer=newer)
     return Rebuilt(str(settings.cache_dir), (), reports, failures)
 
 
@@ -208,6 +215,8 @@ def _rebuild(
     todo: Collection[tuple[Stock, list[str]]],
     options: Mapping[str, Any],
     failures: dict[str, str],
+    *,
+    over_newer: bool = False,
 ) -> tuple[Report, ...]:
     reports = []
     for stock, keys in todo:
@@ -217,7 +226,8 @@ def _rebuild(
         taken = {k: v for k, v in options.items() if k not in ("timezone", "weekday", "progress")}
         job = prepare(stock.source, stock.message_type, start, end, {**taken, "refresh": True})
         try:
-            done = run(replace(job, only=frozenset(keys)), options.get("progress"))
+            meant = replace(job, only=frozenset(keys), over_newer=over_newer)
+            done = run(meant, options.get("progress"))
             reports.append(done.report)
         except Failed as error:
             failures |= {key: str(cause) for key, cause in error.failures.items()}

@@ -86,7 +86,7 @@ class Verified:
             lines.append(f"  {self.passed_over} passed over: found good within the last day")
         for one in self.damaged:
             lines += [f"  {one.key}: {problem.file}: {problem.what}" for problem in one.problems]
-            lines.append(f"    {one.repair}")
+            lines += [f"    {one.repair}"] if one.repair else []
         lines += [f"  {key}: in the archive {how}" for key, how in self.remote.items()]
         lines += [f"  {key}: not compared: {why}" for key, why in self.unanswered.items()]
         return "\n".join(lines)
