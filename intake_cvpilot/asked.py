@@ -50,11 +50,11 @@ class Asked:
     @property
     def archive(self) -> str | None:
         """The identity of the archive, without credentials; None for the default one."""
-        from intake_cvpilot.archive import identity
-
         options = self.plain.get("storage_options")
         if options is None and "archive" not in self.plain:
             return None
+        from intake_cvpilot.archive import identity
+
         default = source_of(self.plain["source"]).archive
         return identity(self.plain.get("archive", default), options)
 

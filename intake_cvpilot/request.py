@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from typing import Annotated, Any
+from functools import partial
+from typing import Any
 from zoneinfo import ZoneInfo
-
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
 
 from intake_cvpilot import sources
 from intake_cvpilot.errors import InvalidRequestError
@@ -115,20 +114,26 @@ def parse(
     >>> parse("WYDOT", "bsm", "2019-02-06", "2019-02-06").canonical()["end"]
     '2019-02-07T00:00:00Z'
     """
-    try:
-        asked = _Asked.model_validate(
-            {
-                "source": source,
-                "message_type": message_type,
-                "start": start,
-                "end": end,
-                "timezone": timezone,
-                "weekday": weekday,
-                "period": period,
-            }
-        )
-    except ValidationError as error:
-        raise InvalidRequestError(_message(error)) from None
+    kind = sources.message_type(source, message_type)
+    slips: list[str] = []
+
+    def settled(name: str, read: Callable[[Any], Any], value: object) -> Any:
+        try:
+            return read(value)
+        except InvalidRequestError as error:
+            slips.append(f"{name}: {error}")
+
+    asked = _Asked(
+        source=sources.source(source).name,
+        message_type=kind.name,
+        start=settled("start", _bound, start),
+        end=settled("end", _bound, end),
+        timezone=settled("timezone", zone, timezone),
+        weekday=settled("weekday", partial(_names, WEEKDAYS), weekday),
+        period=settled("period", partial(_names, PERIODS), period),
+    )
+    if slips:
+        raise InvalidRequestError("; ".join(slips))
     return _request(asked, now or datetime.now(UTC))
 
 
@@ -140,59 +145,33 @@ def _bound(value: object) -> date | datetime:
     return read(value)
 
 
-def _names(known: tuple[str, ...]) -> Any:
-    def normal(value: object) -> tuple[str, ...]:
-        if value is None:
-            return ()
-        given = value.split(",") if isinstance(value, str) else value
-        if not isinstance(given, Iterable) or isinstance(given, (bytes, bytearray)):
-            raise InvalidRequestError(f"names of {', '.join(known)}, not {type(value).__name__}")
-        names = {n.strip().upper() if isinstance(n, str) else repr(n)[:40] for n in given}
-        odd = sorted(names.difference(known))
-        if odd or not names:
-            raise InvalidRequestError(
-                f"{', '.join(map(repr, odd)) or 'nothing'} is not among {', '.join(known)}"
-            )
-        # All of them is the same as no narrowing, and must compare equal to it.
-        return tuple(n for n in known if n in names) if len(names) < len(known) else ()
-
-    return BeforeValidator(normal)
+def _names(known: tuple[str, ...], value: object) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    given = value.split(",") if isinstance(value, str) else value
+    if not isinstance(given, Iterable) or isinstance(given, (bytes, bytearray)):
+        raise InvalidRequestError(f"names of {', '.join(known)}, not {type(value).__name__}")
+    names = {n.strip().upper() if isinstance(n, str) else repr(n)[:40] for n in given}
+    odd = sorted(names.difference(known))
+    if odd or not names:
+        raise InvalidRequestError(
+            f"{', '.join(map(repr, odd)) or 'nothing'} is not among {', '.join(known)}"
+        )
+    # All of them is the same as no narrowing, and must compare equal to it.
+    return tuple(n for n in known if n in names) if len(names) < len(known) else ()
 
 
-class _Asked(BaseModel):
-    """The shape of a call: each value by itself, all that is wrong in one error."""
-
-    model_config = ConfigDict(
-        strict=True,
-        extra="forbid",
-        frozen=True,
-        hide_input_in_errors=True,
-        arbitrary_types_allowed=True,
-    )
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A call, each value settled by itself."""
 
     source: str
     message_type: str
-    start: Annotated[date | datetime, BeforeValidator(_bound)]
-    end: Annotated[date | datetime, BeforeValidator(_bound)]
-    timezone: Annotated[ZoneInfo, BeforeValidator(zone)]
-    weekday: Annotated[tuple[str, ...], _names(WEEKDAYS)]
-    period: Annotated[tuple[str, ...], _names(PERIODS)]
-
-    @model_validator(mode="before")
-    @classmethod
-    def _known(cls, values: dict[str, Any]) -> dict[str, Any]:
-        kind = sources.message_type(values["source"], values["message_type"])
-        owner = sources.source(values["source"])
-        return {**values, "source": owner.name, "message_type": kind.name}
-
-
-def _message(error: ValidationError) -> str:
-    lines = []
-    for each in error.errors(include_url=False, include_input=False):
-        place = ".".join(map(str, each["loc"]))
-        cause = each.get("ctx", {}).get("error", each["msg"])
-        lines.append(f"{place}: {cause}" if place else str(cause))
-    return "; ".join(lines)
+    start: date | datetime
+    end: date | datetime
+    timezone: ZoneInfo
+    weekday: tuple[str, ...]
+    period: tuple[str, ...]
 
 
 def _request(asked: _Asked, now: datetime) -> Request:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
-
-from pydantic import ByteSize, Field, TypeAdapter
+from typing import Any
 
 __all__ = [
     "Secrets",
@@ -62,39 +61,113 @@ class Secrets(Mapping[str, Any]):
         return repr({k: v if k in self.HARMLESS else "***" for k, v in self._options.items()})
 
 
-def _reader(kind: Any, *, none: str | None = None) -> Callable[[Any], Any]:
-    """Give a function that reads a type from text or a value, and one word as None."""
-    adapter = TypeAdapter[Any](kind)
+_UNITS = {
+    **{unit: 1000**power for power, unit in enumerate(("b", "kb", "mb", "gb", "tb", "pb", "eb"))},
+    **{unit: 1000**power for power, unit in enumerate(("", "k", "m", "g", "t", "p", "e"))},
+    **{
+        unit: 1024**power
+        for power, unit in enumerate(("b", "kib", "mib", "gib", "tib", "pib", "eib"))
+    },
+}
+_SIZE = re.compile(r"([\d_]*\.?\d+)\s*([a-z]*)", re.ASCII)
+_SWITCHES: dict[object, bool] = {
+    **dict.fromkeys((1, "1", "true", "t", "yes", "y", "on"), True),
+    **dict.fromkeys((0, "0", "false", "f", "no", "n", "off"), False),
+}
 
-    def read(value: Any) -> Any:
-        if isinstance(value, str):
-            value = value.strip()
-            if value.lower() == none:
-                return None
-        if value is None and none is not None:
-            return None
-        if isinstance(value, bool) and kind is not bool:
-            raise ValueError  # True would be read as 1
-        return adapter.validate_python(value)
+
+def _word(value: Any) -> Any:
+    """Give text without the space around it and in lower case, anything else as it is."""
+    return value.strip().lower() if isinstance(value, str) else value
+
+
+def _or_none(read: Callable[[Any], Any], none: str) -> Callable[[Any], Any]:
+    """Give a function that reads None, and one word for it, before all else."""
+    return lambda value: None if value is None or _word(value) == none else read(value)
+
+
+def _one_of(*known: str) -> Callable[[Any], str]:
+    """Give a function that reads one of some words, as they are spelled here."""
+
+    def read(value: Any) -> str:
+        if not isinstance(value, str) or value.strip() not in known:
+            raise ValueError
+        return value.strip()
 
     return read
 
 
-#: 1, true, yes, on, 0, false, no, off.
-switch = _reader(bool)
-#: The same, or auto as None.
-progress = _reader(bool, none="auto")
+def _number(value: Any) -> float:
+    """Read a finite number, from text too."""
+    if isinstance(value, bool):
+        raise ValueError  # noqa: TRY004 - True would be read as 1
+    try:
+        found = float(value)
+    except (TypeError, OverflowError):
+        raise ValueError from None
+    if not math.isfinite(found):
+        raise ValueError
+    return found
+
+
+def switch(value: Any) -> bool:
+    """Read 1, true, yes, on, 0, false, no or off."""
+    try:
+        return _SWITCHES[_word(value)]
+    except (KeyError, TypeError):
+        raise ValueError from None
+
+
+def _whole(value: Any) -> int:
+    """Read a whole number, 0 or more."""
+    number = _number(value)
+    if number < 0 or not number.is_integer():
+        raise ValueError
+    return int(number if isinstance(value, str) else value)
+
+
+def _processes(value: Any) -> int:
+    found = _whole(value)
+    if found < 1:
+        raise ValueError
+    return found
+
+
+def _size(value: Any) -> int:
+    if not isinstance(value, str):
+        return _whole(value)
+    match = _SIZE.fullmatch(_word(value))
+    if match is None or match[2] not in _UNITS:
+        raise ValueError
+    return int(_number(_number(match[1]) * _UNITS[match[2]]))
+
+
+def _rate(value: Any) -> float:
+    found = _number(value)
+    if found <= 0:
+        raise ValueError
+    return found
+
+
+def seconds(value: Any) -> float:
+    """Read seconds, 0 or more."""
+    found = _number(value)
+    if found < 0:
+        raise ValueError
+    return found
+
+
+#: As `switch`, or auto as None.
+progress = _or_none(switch, "auto")
 #: Bytes as a number or with a unit (50GB, 1.5 GiB); none as None.
-size = _reader(ByteSize, none="none")
+size = _or_none(_size, "none")
 #: Requests a second, above 0; none as None.
-rate = _reader(Annotated[float, Field(gt=0, allow_inf_nan=False)], none="none")
-#: Seconds, 0 or more.
-seconds = _reader(Annotated[float, Field(ge=0, allow_inf_nan=False)])
+rate = _or_none(_rate, "none")
 #: A whole number from 1; auto as None.
-processes = _reader(Annotated[int, Field(ge=1)], none="auto")
+processes = _or_none(_processes, "auto")
 #: Whether files are checked before other engines read them.
-verification = _reader(Literal["once", "never"])
-codec = _reader(Literal["snappy", "zstd"])
+verification = _one_of("once", "never")
+codec = _one_of("snappy", "zstd")
 
 
 def days(value: Any) -> timedelta:

@@ -246,7 +246,7 @@ def test_the_page_lists_what_the_code_has():
 def test_importing_reads_and_makes_nothing(tmp_path):
     code = (
         "import sys, intake_cvpilot\n"
-        "assert not {'pydantic', 'yaml', 'platformdirs'} & set(sys.modules)\n"
+        "assert not {'msgspec', 'yaml', 'platformdirs'} & set(sys.modules)\n"
         "import intake_cvpilot.settings, intake_cvpilot.request\n"
         "from intake_cvpilot.sources import sources\n"
         "assert sources.cache_info().currsize == 0\n"

@@ -21,7 +21,7 @@ __all__ = ["Checkup", "doctor"]
 
 _PACKAGES = (
     *("intake-cvpilot", "intake", "dask", "pandas", "pyarrow", "numpy", "fsspec", "botocore"),
-    *("urllib3", "filelock", "pydantic", "msgspec", "loky"),
+    *("urllib3", "filelock", "msgspec", "loky"),
 )
 
 
