@@ -23,6 +23,7 @@ from intake_cvpilot.hours import expected
 from intake_cvpilot.partition import partition
 from intake_cvpilot.report import Counts
 from intake_cvpilot.sums import add_quality
+from intake_cvpilot.tables.digest import combined, digests
 from intake_cvpilot.tables.parts import write
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ __all__ = [
     "summary",
     "totals",
     "unknown_versions",
+    "values",
     "write_objects",
 ]
 
@@ -128,6 +130,26 @@ def heard(snapshot: Snapshot, before: Manifest | None = None) -> dict[str, Any]:
         since = listing(before).get("unverified_since") or snapshot.facts.get("modified")
         said["unverified_since"] = since
     return {"listing": said} if said else {}
+
+
+def values(layout: Layout, manifest: Manifest) -> dict[str, str]:
+    """Give the digests of a committed partition's columns, by role, over its blocks in order.
+
+    Blocks that were built before digests were kept are read for them.
+    """
+    blocks = blocks_of(manifest)
+    parts: dict[str, list[tuple[str, str]]] = {}
+    for file in manifest.files:
+        if file.block is not None and file.role != "quarantine":
+            block = blocks[file.block]
+            known = block.get("values", {}).get(file.role)
+            digest = known or digests(read_file(layout, manifest.key, file))
+            # Not by id: another release gives the same block another one.
+            parts.setdefault(file.role, []).append((block["name"], digest))
+    return {
+        role: combined([digest for _, digest in sorted(some)])
+        for role, some in sorted(parts.items())
+    }
 
 
 def unknown_versions(manifest: Manifest) -> dict[str, tuple[str, int]]:
@@ -213,6 +235,7 @@ def summary(block: Block, result: BlockResult) -> dict[str, Any]:
         "inside": result.inside,
         "outside": result.outside,
         "unknown": {version: list(first) for version, first in result.unknown.items()},
+        "values": dict(result.values),
         "rows": {
             name: sum(file.rows for file in result.files if file.role == name)
             for name in result.rows

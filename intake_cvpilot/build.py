@@ -134,6 +134,8 @@ class BlockResult:
     """Repeats, lateness and hours of the rows inside the window."""
     unknown: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     """First object and line of each unknown schema version that was read as the newest."""
+    values: Mapping[str, str] = field(default_factory=dict)
+    """Digests of the columns of each part, by role; see `intake_cvpilot.tables.digest`."""
 
 
 def temporary(name: str) -> str:
@@ -204,6 +206,7 @@ class _Block:
         self.rows = Gathering(self.tables, task.start, task.end, in_order=shapes.in_order)
         self.quarantine = Quarantine(task.folder / temporary("quarantine.ndjson"))
         self.measuring = Measuring(self.tables[0].name)
+        self.values: dict[str, str] = {}
         self.reader = Reader(
             shapes,
             self.rows,
@@ -238,20 +241,22 @@ class _Block:
             notes=dict(sorted(self.rows.notes().items())),
             figures=self.measuring.done(),
             unknown=self.reader.unknown,
+            values=self.values,
         )
 
     def _part(self, role: str, rows: pa.Table) -> BuiltFile:
         """Write a part and give it the name of its content."""
-        from intake_cvpilot.tables import parts, window
+        from intake_cvpilot.tables import digest, parts, window
 
         self.measuring.add(role, rows)
+        self.values[role] = digest.digests(rows)
         path = self.task.folder / temporary(f"{role}.parquet")
         parts.write(rows, path, codec=self.task.codec, level=self.task.level)
-        digest, footer = parts.hashes(path)
-        name = f"{role}-{digest[:16]}.parquet"
+        sha256, footer = parts.hashes(path)
+        name = f"{role}-{sha256[:16]}.parquet"
         size = path.stat().st_size
         path.replace(path.with_name(name))
-        return BuiltFile(role, name, size, len(rows), digest, footer, *window.bounds(rows))
+        return BuiltFile(role, name, size, len(rows), sha256, footer, *window.bounds(rows))
 
     def _quarantine(self) -> Iterator[BuiltFile]:
         """Give the quarantine file, if there is one, the name of its content."""

@@ -166,7 +166,7 @@ def run(
     )
     noted(job, [manifest.key for manifest in manifests])
     if job.lock is not None:
-        job.lock.check([view.partition.key for view in views], manifests)
+        job.lock.check(job.layout, [view.partition.key for view in views], manifests)
     remark(report, got.fetched.values())
     return Outcome(report, manifests)
 

@@ -249,5 +249,5 @@ def needs_archive(job: Job, view: View) -> bool:
     if job.settings.offline:
         return job.usable(view) is None
     if job.lock is not None and view.manifest is not None and not job.refresh:
-        return job.usable(view) is None or not job.lock.holds(view.manifest)
+        return job.usable(view) is None or not job.lock.holds(job.layout, view.manifest)
     return job.refresh or view.state != "current"

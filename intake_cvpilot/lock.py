@@ -49,7 +49,7 @@ def lock(source: str, message_type: str, start: Any, end: Any, **options: Unpack
     # Partial failures would be a lock of something else than the request.
     job = prepare(source, message_type, start, end, {**options, "on_error": "raise"})
     outcome = run(job, options.get("progress"), options.get("client"))
-    return lock_of(job.layout.identity, job.request.canonical(), outcome.manifests)
+    return lock_of(job.layout, job.request.canonical(), outcome.manifests)
 
 
 def cite(

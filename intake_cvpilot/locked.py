@@ -1,8 +1,8 @@
 """A request written down so that it can be had again: its partitions, and what they hold.
 
-Rows follow from a partition's objects and the versions of its tables.  So a lock names both, and
-the counts besides; it does not name files, whose bytes follow from the compression and from the
-version of Arrow too.
+Rows follow from a partition's objects and the versions of its tables.  A lock names both, and
+digests of what became of them: the values of each column, and the counts.  It does not name files,
+whose bytes follow from the compression and from the version of Arrow too.
 """
 
 from __future__ import annotations
@@ -16,11 +16,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from intake_cvpilot import __version__
-from intake_cvpilot.account import contents, quality
+from intake_cvpilot.account import contents, quality, values
 from intake_cvpilot.cache.layout import check_key
 from intake_cvpilot.errors import InvalidRequestError, LockMismatchError
+from intake_cvpilot.tables import tables_for
+from intake_cvpilot.tables.digest import DIGITS
 
 if TYPE_CHECKING:
+    from intake_cvpilot.cache.layout import Layout
     from intake_cvpilot.cache.manifest import Manifest
 
 __all__ = ["Lock", "LockedPartition", "lock_of"]
@@ -45,11 +48,14 @@ class LockedPartition:
     """Version of each table, major.minor."""
     rows: Mapping[str, int]
     """Rows inside the window, by table."""
+    values: Mapping[str, str]
+    """Digests of the values of each column, 16 hex digits each in the table's order, by table;
+    of rows outside the window by that name and ``.outside``."""
     figures: str
     """SHA-256 (hex) over its counts: lines, nulls, repeats, and their reasons."""
 
     @classmethod
-    def of(cls, manifest: Manifest) -> LockedPartition:
+    def of(cls, layout: Layout, manifest: Manifest) -> LockedPartition:
         """Take what a manifest says."""
         found = quality(manifest)
         figures = {
@@ -62,14 +68,15 @@ class LockedPartition:
             fingerprint=manifest.fingerprint,
             tables=dict(manifest.table_versions),
             rows=dict(manifest.counts.rows),
+            values=values(layout, manifest),
             figures=_digest(figures),
         )
 
-    def difference(self, manifest: Manifest | None) -> str | None:
+    def difference(self, layout: Layout, manifest: Manifest | None) -> str | None:
         """Say how a committed partition differs from the locked one; None if it does not."""
         if manifest is None:
             return "it is missing"
-        now = LockedPartition.of(manifest)
+        now = LockedPartition.of(layout, manifest)
         if now == self:
             return None
         said = [
@@ -85,11 +92,29 @@ class LockedPartition:
         if dict(now.rows) != dict(self.rows):
             said.append(f"it has {_rows(now.rows)}, locked were {_rows(self.rows)}")
         if not said:
+            columns = " and ".join(self._altered(now))
             said.append(
-                f"the same objects gave other figures: it was built by version {manifest.library} "
-                "of this library"
+                f"the same objects gave other {f'values in {columns}' if columns else 'figures'}: "
+                f"it was built by version {manifest.library} of this library"
             )
         return "; ".join(said)
+
+    def _altered(self, now: LockedPartition) -> list[str]:
+        """Name the columns whose values are others, for each table of the same version."""
+        source, message_type = self.key.split("/")[:2]
+        columns = {table.name: table.names for table in tables_for(source, message_type)}
+        said = []
+        for role in sorted({*self.values, *now.values}):
+            before, after = self.values.get(role, ""), now.values.get(role, "")
+            names = [
+                name
+                for number, name in enumerate(columns[role.removesuffix(".outside")])
+                if _cut(before, number) != _cut(after, number)
+            ]
+            if names:
+                more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+                said.append(f"{role} ({', '.join(names[:5])}{more})")
+        return said
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,14 +206,14 @@ class Lock:
             )
         return made
 
-    def holds(self, manifest: Manifest) -> bool:
+    def holds(self, layout: Layout, manifest: Manifest) -> bool:
         """Say whether a committed partition is as it was locked."""
         return any(
-            each.key == manifest.key and each.difference(manifest) is None
+            each.key == manifest.key and each.difference(layout, manifest) is None
             for each in self.partitions
         )
 
-    def check(self, keys: Iterable[str], manifests: Iterable[Manifest]) -> None:
+    def check(self, layout: Layout, keys: Iterable[str], manifests: Iterable[Manifest]) -> None:
         """Compare what was committed with what was locked.
 
         Raises
@@ -201,7 +226,9 @@ class Lock:
         differences: dict[str, str] = {}
         for key in keys:
             said = (
-                known[key].difference(there.get(key)) if key in known else "it is not in the lock"
+                known[key].difference(layout, there.get(key))
+                if key in known
+                else "it is not in the lock"
             )
             if said is not None:
                 differences[key] = said
@@ -216,10 +243,14 @@ class Lock:
             )
 
 
-def lock_of(archive: str, request: Mapping[str, str], manifests: Iterable[Manifest]) -> Lock:
+def lock_of(layout: Layout, request: Mapping[str, str], manifests: Iterable[Manifest]) -> Lock:
     """Lock what is committed."""
-    made = tuple(LockedPartition.of(manifest) for manifest in manifests)
-    return Lock(archive, dict(request), made, __version__)
+    made = tuple(LockedPartition.of(layout, manifest) for manifest in manifests)
+    return Lock(layout.identity, dict(request), made, __version__)
+
+
+def _cut(digests: str, number: int) -> str:
+    return digests[number * DIGITS : (number + 1) * DIGITS]
 
 
 def _text(path: str | os.PathLike[str]) -> str:

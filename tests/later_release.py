@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1] / "intake_cvpilot"
@@ -52,11 +53,15 @@ def release(folder: Path, version: str = "1.1") -> Path:
 
     Its table of BSM has six columns more, since 1.1; `version` is what the table says.
     """
-    place = folder / f"release-{version}"
-    shutil.copytree(PACKAGE, place / "intake_cvpilot")
     edits = [*EDITS, ("tables/bsm.py", 'version="1.0"', f'version="{version}"')]
     if not version.startswith("1."):
-        edits = [("tables/bsm.py", 'version="1.0"', f'version="{version}"')]
+        edits = edits[-1:]
+    return edited(folder / f"release-{version}", edits)
+
+
+def edited(place: Path, edits: Sequence[tuple[str, str, str]]) -> Path:
+    """Write a copy of the library with other text at some places; give what PYTHONPATH takes."""
+    shutil.copytree(PACKAGE, place / "intake_cvpilot")
     for name, old, new in edits:
         path = place / "intake_cvpilot" / name
         text = path.read_text()

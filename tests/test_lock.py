@@ -8,20 +8,22 @@ import re
 from datetime import date
 from pathlib import Path
 
+import later_release
 import msgspec
 import pandas as pd
 import pytest
 from test_cli import run
 
 import intake_cvpilot as cv
+from intake_cvpilot import account
 from intake_cvpilot.cache.layout import Layout
-from intake_cvpilot.cache.manifest import dumps, load
+from intake_cvpilot.cache.manifest import as_quality, dumps, load
 from intake_cvpilot.exits import Exit
 from intake_cvpilot.sources import sources
 from intake_cvpilot.synthetic import write_archive
 
 DAYS = ("wydot", "BSM", "2021-04-01", "2021-04-02")
-KEY = "wydot/BSM/2021/04/01"
+KEY, NEXT = "wydot/BSM/2021/04/01", "wydot/BSM/2021/04/02"
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*do not lie in the window")
 
@@ -33,10 +35,15 @@ def where(tmp_path):
     return {"archive": made.folder, "cache_dir": tmp_path / "cache"}
 
 
+def manifest_of(where):
+    """The first day's manifest."""
+    return load(Layout(where["cache_dir"], cv.plan(*DAYS, **where).archive), KEY)
+
+
 def altered(where, **changes):
     """The first day's manifest with other fields, in the place of what was committed."""
-    layout = Layout(where["cache_dir"], cv.plan(*DAYS, **where).archive)
-    manifest = load(layout, KEY)
+    manifest = manifest_of(where)
+    layout = Layout(where["cache_dir"], manifest.identity)
     made = msgspec.structs.replace(manifest, **changes, checksum="")
     layout.manifest(KEY).write_bytes(dumps(made))
 
@@ -109,20 +116,51 @@ def test_another_table_version_is_named(where):
     assert "messages has version 1.0, locked was 0.9" in differs.value.differences[KEY]
 
 
-@pytest.mark.parametrize(
-    ("changes", "said"),
-    [
-        ({"fingerprint": "f" * 64}, "objects are others"),
-        ({"library": "0.0.9", "quality_json": msgspec.Raw(b"{}")}, "built by version 0.0.9"),
-    ],
-)
-def test_other_content_or_another_library_is_named(where, changes, said):
+def test_other_content_or_other_figures_are_named(where):
     made = cv.lock(*DAYS, **where)
-    altered(where, **changes)
-    with pytest.raises(cv.LockMismatchError) as differs:
-        cv.open_dask(lock=made, offline=True, **where)
-    assert list(differs.value.differences) == [KEY]
-    assert said in differs.value.differences[KEY]
+    before = manifest_of(where)
+    blocks = account.blocks_of(before)
+    next(iter(blocks.values()))["quality"]["quarantined"]["no_json"] = 1
+    figures = as_quality({"blocks": blocks})
+    same = {"fingerprint": before.fingerprint, "quality_json": figures}
+    for changes, said in (
+        ({"fingerprint": "f" * 64}, "objects are others"),
+        ({**same, "library": "0.0.9"}, "gave other figures: it was built by version 0.0.9"),
+    ):
+        altered(where, **changes)
+        with pytest.raises(cv.LockMismatchError) as differs:
+            cv.open_dask(lock=made, offline=True, **where)
+        assert list(differs.value.differences) == [KEY]
+        assert said in differs.value.differences[KEY]
+
+
+def test_a_release_that_reads_the_same_objects_to_other_values_is_told_by_column(where, tmp_path):
+    """Rows, counts and table version are the same: only the values tell."""
+    file = cv.lock(*DAYS, **where).write(tmp_path / "april.json")
+    rounded = [("decode/j2735.py", 'Fraction("9.80665")', 'Fraction("9.81")')]
+    release = later_release.edited(tmp_path / "release", rounded)
+    asked = ("fetch", "--lock", str(file), "--cache-dir", str(tmp_path / "other"))
+    told = later_release.command(release, *asked)
+    assert told.returncode == Exit.PROBLEMS, told.stderr
+    which = "messages (accel_vert) and messages.outside (accel_vert)"
+    for key in (KEY, NEXT):
+        assert f"{key}: the same objects gave other values in {which}: it was" in told.stderr
+    rows, others = (
+        cv.open_pandas(*DAYS, archive=where["archive"], cache_dir=cache, offline=True)
+        for cache in (where["cache_dir"], tmp_path / "other")
+    )
+    differs = [name for name in rows if not rows[name].equals(others[name])]
+    assert differs == ["accel_vert"]
+
+
+def test_what_was_built_before_digests_were_kept_is_read_for_them(where):
+    made = cv.lock(*DAYS, **where)
+    blocks = account.blocks_of(manifest_of(where))
+    for block in blocks.values():
+        assert block.pop("values")
+    altered(where, quality_json=as_quality({"blocks": blocks}))
+    assert cv.lock(*DAYS, **where) == made
+    assert len(cv.open_dask(lock=made, offline=True, **where)) > 0
 
 
 def test_what_is_not_in_the_lock_or_of_another_archive_is_refused(where, tmp_path):

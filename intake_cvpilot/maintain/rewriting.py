@@ -27,6 +27,7 @@ from intake_cvpilot.decode import shapes_for
 from intake_cvpilot.errors import CVPilotError, DamagedError
 from intake_cvpilot.partition import TARGET, blocks
 from intake_cvpilot.tables import tables_for
+from intake_cvpilot.tables.digest import digests
 from intake_cvpilot.tables.parts import hashes, write
 from intake_cvpilot.tables.upgrade import upgrade
 
@@ -109,6 +110,10 @@ class Rewriting:
                 self.filled[f"{table.name}.{name}"] += number
                 self.nulls[f"{table.name}.{name}"] += len(rows) - number
             _count(figures[block], file.role, table.name, done.nulls, done.notes, done.rows)
+            figures[block]["values"] = {
+                **figures[block].get("values", {}),
+                file.role: digests(done.rows),
+            }
         files.sort(key=lambda f: (f.role, f.start or "", f.name))
         return msgspec.structs.replace(
             self.manifest,
