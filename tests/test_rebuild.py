@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -287,13 +288,18 @@ def test_ctrl_c_leaves_a_cache_that_the_same_command_goes_on_with(own):
         [sys.executable, "-m", "intake_cvpilot.cache", *asked, "--refresh", *words(own)],
         stderr=subprocess.PIPE,
         text=True,
+        env={**os.environ, "PYTHONFAULTHANDLER": "1"},
     )
     deadline = time.monotonic() + 60
     while len(list(own["cache_dir"].glob("v1*/wydot/BSM/2021/04/*/manifest.json"))) < 4:
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    child.send_signal(2)
-    _, told = child.communicate(timeout=60)
+    child.send_signal(signal.SIGINT)
+    try:
+        _, told = child.communicate(timeout=60)
+    except subprocess.TimeoutExpired:
+        child.send_signal(signal.SIGABRT)  # it says where each of its threads stands
+        _, told = child.communicate(timeout=60)
     assert child.returncode == Exit.INTERRUPTED, told
     assert "goes on where this one stopped" in told
     assert cv.verify(deep=True, **own).is_good
