@@ -40,6 +40,7 @@ __all__ = [
     "counted",
     "entry",
     "heard",
+    "is_like",
     "listing",
     "options_hash",
     "quality",
@@ -47,6 +48,7 @@ __all__ = [
     "summary",
     "totals",
     "unknown_versions",
+    "unverified_since",
     "values",
     "write_objects",
 ]
@@ -127,8 +129,7 @@ def heard(snapshot: Snapshot, before: Manifest | None = None) -> dict[str, Any]:
     if snapshot.likeness is not None:
         said["likeness"] = snapshot.likeness
     if before is not None:
-        since = listing(before).get("unverified_since") or snapshot.facts.get("modified")
-        said["unverified_since"] = since
+        said["unverified_since"] = unverified_since(before, snapshot)
     return {"listing": said} if said else {}
 
 
@@ -150,6 +151,18 @@ def values(layout: Layout, manifest: Manifest) -> dict[str, str]:
         role: combined([digest for _, digest in sorted(some)])
         for role, some in sorted(parts.items())
     }
+
+
+def is_like(manifest: Manifest, snapshot: Snapshot) -> bool:
+    """Say whether a listing names the rows that are committed, which may have been changed."""
+    likeness = listing(manifest).get("likeness")
+    return snapshot.likeness is not None and likeness == snapshot.likeness
+
+
+def unverified_since(manifest: Manifest, snapshot: Snapshot) -> str | None:
+    """Give since when nobody knows, by a listing that is like it, that the rows are the same."""
+    since: str | None = listing(manifest).get("unverified_since")
+    return since or snapshot.facts.get("modified")
 
 
 def unknown_versions(manifest: Manifest) -> dict[str, tuple[str, int]]:

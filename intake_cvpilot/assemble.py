@@ -16,7 +16,7 @@ from intake_cvpilot.account import (
     counted,
     entry,
     heard,
-    listing,
+    is_like,
     options_hash,
     summary,
     totals,
@@ -159,7 +159,8 @@ class Assembly:
                 return current  # another process did it while we waited
             if not snapshot.units and not snapshot.authoritative and current.counts.objects:
                 return self.mistrust(current)
-            if (same or self.is_like(current, snapshot)) and not self.broken(current):
+            like = is_like(current, snapshot) and not self.job.refresh  # which reads them anew
+            if (same or like) and not self.broken(current):
                 said = heard(snapshot, None if same else current)
                 listed = msgspec.structs.replace(
                     current,
@@ -186,14 +187,6 @@ class Assembly:
         commit(self.layout, manifest, staged, over_newer=self.job.over_newer)
         staging.clear(self.layout, self.key)
         return manifest
-
-    def is_like(self, current: Manifest, snapshot: Snapshot) -> bool:
-        """Say whether a listing names the rows that are committed; a refresh reads them anew."""
-        return (
-            snapshot.likeness is not None
-            and not self.job.refresh
-            and listing(current).get("likeness") == snapshot.likeness
-        )
 
     def is_news(self, current: Manifest) -> bool:
         """Say whether somebody committed since we looked; a listing's time alone may be wrong."""

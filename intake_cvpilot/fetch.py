@@ -182,7 +182,7 @@ def bring(
     """List the partitions in need, and read and commit what they lack."""
     with mustered(job, client) as muster, closing_archive(job) as archive:
         got.traffic = archive.traffic
-        listing = list_partitions(archive, needed, progress)
+        listing = list_partitions(archive, needed, progress, again=job.refresh)
         got.failures |= listing.failures
         made = guard(job, views, listing)
         sizes = [snapshot.bytes for snapshot in listing.snapshots.values()]

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Unpack
 
 from intake_cvpilot.account import block_id, blocks_of, contents
+from intake_cvpilot.account import listing as listing_of
 from intake_cvpilot.archive import open_archive
 from intake_cvpilot.archive.address import Address
+from intake_cvpilot.archive.base import Dated
 from intake_cvpilot.bars import showing
 from intake_cvpilot.cache.layout import split_folder
 from intake_cvpilot.errors import (
@@ -30,6 +32,7 @@ from intake_cvpilot.warn import warn
 if TYPE_CHECKING:
     from intake_cvpilot.archive.base import Archive, Snapshot
     from intake_cvpilot.archive.bucket import Bucket
+    from intake_cvpilot.cache.manifest import Manifest
 
 __all__ = [
     "Listing",
@@ -55,10 +58,20 @@ class Listing:
     """By partition key."""
     failures: Mapping[str, CVPilotError]
     """The cause, by partition key."""
+    unmoved: frozenset[str] = frozenset()
+    """Keys of partitions that need not be listed: nothing of their table has changed since."""
 
 
-def list_partitions(archive: Archive, views: Sequence[View], progress: Progress) -> Listing:
-    """List partitions; an error of one does not end the others, unless access is denied at once."""
+def list_partitions(
+    archive: Archive, views: Sequence[View], progress: Progress, *, again: bool = True
+) -> Listing:
+    """List partitions; an error of one does not end the others, unless access is denied at once.
+
+    Unless all are to be listed `again`, an archive that dates its tables is asked for the date
+    first, and partitions of a table that is as it was when they were listed are left out.
+    """
+    unmoved = frozenset() if again else _unmoved(archive, views)
+    views = [view for view in views if view.partition.key not in unmoved]
     snapshots: dict[str, Snapshot] = {}
     failures: dict[str, CVPilotError] = {}
     in_a_row = 0
@@ -81,7 +94,33 @@ def list_partitions(archive: Archive, views: Sequence[View], progress: Progress)
         else:
             in_a_row = 0
             progress(Event("list", view.partition.key, total=snapshot.bytes))
-    return Listing(snapshots, failures)
+    return Listing(snapshots, failures, unmoved)
+
+
+def _unmoved(archive: Archive, views: Sequence[View]) -> frozenset[str]:
+    """Name the partitions whose table has not changed since they were listed."""
+    held = {v.partition.key: v.manifest for v in views if v.manifest and v.state == "open"}
+    if not isinstance(archive, Dated) or not held:
+        return frozenset()
+    try:
+        return frozenset(
+            key for key, manifest in held.items() if _is_as_listed(manifest, archive.modified(key))
+        )
+    except AccessDeniedError:
+        raise
+    except CVPilotError as error:
+        closed = frozenset(key for key, manifest in held.items() if manifest.closed)
+        if closed:
+            warn(
+                f"{len(closed)} partitions are used as they were read, though rows of theirs may "
+                f"have been changed since: {error}"
+            )
+        return closed
+
+
+def _is_as_listed(manifest: Manifest, modified: str) -> bool:
+    said = listing_of(manifest)
+    return bool(modified) and said.get("modified") == modified and not said.get("out_of_date")
 
 
 def unread(job: Job, view: View, snapshot: Snapshot) -> tuple[int, int]:
@@ -140,7 +179,7 @@ def plan(
     listing = Listing({}, {})
     if needed and not job.settings.offline:
         with closing_archive(job) as archive, showing(options.get("progress")) as progress:
-            listing = list_partitions(archive, needed, progress)
+            listing = list_partitions(archive, needed, progress, again=job.refresh)
         for failure in listing.failures.values():
             if isinstance(failure, AccessDeniedError) and not listing.snapshots:
                 raise failure
@@ -174,13 +213,19 @@ def describe(job: Job, views: Sequence[View], listing: Listing) -> Plan:
         snapshot = listing.snapshots.get(view.partition.key)
         objects, size = unread(job, view, snapshot) if snapshot else (None, None)
         failure = listing.failures.get(view.partition.key) or view.refusal
+        is_held = view.partition.key in listing.unmoved or (
+            view.state == "current" and not job.refresh
+        )
         rows.append(
             PartitionPlan(
                 key=view.partition.key,
                 state=view.state,
-                objects=objects if view.state != "current" or job.refresh else 0,
-                bytes=size if view.state != "current" or job.refresh else 0,
+                objects=0 if is_held else objects,
+                bytes=0 if is_held else size,
                 rows=contents(view.manifest).rows if view.manifest else None,
+                unverified_since=(
+                    listing_of(view.manifest).get("unverified_since") if view.manifest else None
+                ),
                 error=str(failure) if failure else None,
             )
         )

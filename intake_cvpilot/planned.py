@@ -29,6 +29,9 @@ class PartitionPlan:
     """Rows in the cache; None when nothing is cached."""
     error: str | None = None
     """Why it could not be listed, else None."""
+    unverified_since: str | None = None
+    """Only the data portal: when its table changed after the rows were read (ISO 8601, UTC), if
+    it has as many rows of the partition as before; None where they are known to be the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +105,9 @@ class Plan:
         text += f"to read: {self.objects:,} objects, {self.bytes:,} bytes"
         if unlisted:
             text += f", and what {unlisted:,} hold that could not be listed"
+        unverified = sum(partition.unverified_since is not None for partition in self.partitions)
+        if unverified:
+            text += f"; {unverified:,} unverified since the table changed"
         if self.seconds:
             text += f", at least {self.seconds:,.0f} s at the set rate"
         if self.bytes:

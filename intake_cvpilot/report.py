@@ -22,8 +22,8 @@ __all__ = [
 State = Literal["missing", "newer", "stale", "open", "current", "damaged"]
 """What the cache has of a partition, seen from now: nothing; tables of a newer version of the
 library, which are left alone; tables of an older major version;
-records may still arrive and the listing is older than ``recheck``; all that is needed; a
-manifest that cannot be trusted."""
+the listing is older than ``recheck``, and records may still arrive (the data portal's rows may
+change at any time); all that is needed; a manifest that cannot be trusted."""
 
 Action = Literal["cached", "fetched", "relisted", "failed"]
 """What a fetch did with a partition: used it as it was, read and decoded objects, found by a new

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Age", "age_of", "is_closed", "newer_text", "state_of"]
 
+#: How identities of archives begin whose rows may be changed in their place.
+_IN_PLACE = "socrata://"
+
 Age = Literal["same", "minor", "major", "newer"]
 
 
@@ -82,7 +85,8 @@ def state_of(
     now : datetime
         Aware UTC.
     recheck : timedelta
-        Age after which the listing of an open partition is taken again.
+        Age after which the listing of an open partition is taken again; for the data portal that of
+        any partition, as its rows may be changed at any time.
 
     Returns
     -------
@@ -97,9 +101,10 @@ def state_of(
         return "newer"
     if age == "major" or manifest.options != options:
         return "stale"
+    final = manifest.closed and not manifest.identity.startswith(_IN_PLACE)
     # A listing from the future (a clock that was wrong) proves nothing: neither its age, nor that
     # it came late enough to be final.
     since = now - manifest.listed_at
-    if since < timedelta(0) or (not manifest.closed and since > recheck):
+    if since < timedelta(0) or (not final and since > recheck):
         return "open"
     return "current"

@@ -39,6 +39,8 @@ class Asked:
     @property
     def kind(self) -> str:
         select = self.query.get("$select", "")
+        if "$where" not in self.query and self.query.get("$limit") == "1":
+            return "date"
         return "count" if "count(" in select else "page" if "*" in select else "index"
 
 
@@ -83,7 +85,7 @@ class PortalServer:
         self._http.server_close()
 
     def script(self, kind: str, *steps: Step) -> None:
-        """The next questions of a kind (count, index, page) get these answers."""
+        """The next questions of a kind (date, count, index, page) get these answers."""
         self._scripts.append((kind, list(steps)))
 
     def asked(self, kind: str) -> list[Asked]:

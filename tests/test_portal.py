@@ -363,24 +363,84 @@ def test_a_fetch_that_was_killed_goes_on_page_by_page(server, table, where):
     assert sorted(ids) == sorted(row[":id"] for row in of_day(table))
 
 
-def test_equal_rows_after_a_change_are_unverified_until_refreshed(server, where, monkeypatch):
-    monkeypatch.setenv("CVPILOT_RECHECK", "0")
-    monkeypatch.setenv("CVPILOT_SETTLE", "36500")
-    cv.fetch("wydot_portal", "BSM", *DAY, **where)
-    same = cv.fetch("wydot_portal", "BSM", *DAY, **where)
-    assert "unverified_since" not in same.partitions[0].listing
+def known(where):
+    """The same place, for what never fetches."""
+    return {name: value for name, value in where.items() if name != "rate"}
+
+
+#: Days after which what is cached of the portal is asked for again at once; days until the end.
+AT_ONCE, OPEN = {"CVPILOT_RECHECK": "0"}, {"CVPILOT_RECHECK": "0", "CVPILOT_SETTLE": "36500"}
+
+
+@pytest.mark.parametrize("settings", [AT_ONCE, OPEN], ids=["closed", "open"])
+def test_a_table_that_changed_is_noticed_and_equal_rows_are_unverified_until_refreshed(
+    server, where, monkeypatch, settings
+):
+    days = ("wydot_portal", "BSM", "2021-04-01", "2021-04-02")
+    cv.fetch(*days, **where)
+    first = len(server.log)
+    assert cv.fetch(*days, **where).actions == {"cached": 2}
+    assert len(server.log) == first, "within recheck nothing is asked"
+    for name, text in settings.items():
+        monkeypatch.setenv(name, text)
+    if settings is OPEN:
+        cv.fetch(*days, refresh=True, **where)  # so that they are listed as open
+    told = len(server.log)
+    same = cv.fetch(*days, **where)
+    assert same.actions == {"cached": 2}
+    assert same.requests == len(server.log) - told == 1, "one for the table and the call"
+    assert cv.plan(*days, **where).objects == 0
+    assert all("unverified_since" not in one.listing for one in same.partitions)
+    with monkeypatch.context() as offline:
+        offline.setenv("CVPILOT_OFFLINE", "1")
+        before = len(server.log)
+        assert len(cv.open_pandas(*days, **where)) > 0
+        assert len(server.log) == before
+    # The table changes: a value of the first day, and a row less on the second.
     server.changed = "Wed, 04 Feb 2026 10:00:00 GMT"
+    since = "2026-02-04T10:00:00+00:00"
     of_day(server.tables[BSM])[0]["coredata_speed"] = "3.5"
+    server.tables[BSM].remove(of_day(server.tables[BSM], "2021-04-02")[0])
+    checked = cv.verify("wydot_portal", remote=True, **known(where))
+    assert dict(checked.unverified) == {"wydot_portal/BSM/2021/04/01": since}
+    assert list(checked.remote) == ["wydot_portal/BSM/2021/04/02"]
+    assert f"unverified since its table changed, {since}" in str(checked)
     pages = len(server.asked("page"))
     with pytest.warns(UserWarning, match="refresh=True reads them anew"):
-        report = cv.fetch("wydot_portal", "BSM", *DAY, **where)
-    assert len(server.asked("page")) == pages
-    assert report.partitions[0].action == "relisted"
-    assert report.partitions[0].listing["unverified_since"] == "2026-02-04T10:00:00+00:00"
+        report = cv.fetch(*days, **where)
+    assert report.actions == {"relisted": 1, "fetched": 1}
+    again = server.asked("page")[pages:]
+    assert again
+    assert all("2021-04-02" in each.query["$where"] for each in again)
+    assert [one.listing.get("unverified_since") for one in report.partitions] == [since, None]
+    asked = len(server.log)
+    again = cv.fetch(*days, **where)
+    assert [one.listing.get("unverified_since") for one in again.partitions] == [since, None]
+    assert len(server.log) - asked == 1
+    assert [one.unverified_since for one in cv.plan(*days, **where).partitions] == [since, None]
+    assert "1 unverified since the table changed" in str(cv.plan(*days, **where))
+    status = cv.status(**known(where))
+    assert status.holdings[0].unverified == 1
+    assert "1 unverified since" in str(status)
     report = cv.fetch("wydot_portal", "BSM", *DAY, refresh=True, **where)
     assert "unverified_since" not in report.partitions[0].listing
     frame = cv.open_pandas("wydot_portal", "BSM", *DAY, **where)
     assert 3.5 in set(frame.speed)
+    assert cv.status(**known(where)).holdings[0].unverified == 0
+
+
+def test_a_portal_that_does_not_answer_keeps_no_closed_day_from_its_reader(
+    server, where, monkeypatch
+):
+    cv.fetch("wydot_portal", "BSM", *DAY, **where)
+    monkeypatch.setenv("CVPILOT_RECHECK", "0")
+    server.script("date", *[Given(status=404)] * 20)
+    with pytest.warns(UserWarning, match="may have been changed since"):
+        assert len(cv.open_pandas("wydot_portal", "BSM", *DAY, **where)) > 0
+    server._scripts.clear()
+    server.script("date", *[Given(status=403)] * 20)
+    with pytest.raises(AccessDeniedError):
+        cv.open_pandas("wydot_portal", "BSM", *DAY, **where)
 
 
 def test_rows_that_differ_in_their_id_only_are_repeats(server, where):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
@@ -156,4 +156,19 @@ class Archive(Protocol):
 
     def close(self) -> None:
         """Give back connections and threads."""
+        ...
+
+
+@runtime_checkable
+class Dated(Protocol):
+    """An archive of tables that says when one was changed last, whatever was changed."""
+
+    def modified(self, prefix: str) -> str:
+        """Give when a partition's table was changed last; asked once for a table.
+
+        Returns
+        -------
+        str
+            ISO 8601 in UTC; empty where the archive does not say, or not of its latest state.
+        """
         ...

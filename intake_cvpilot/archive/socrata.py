@@ -23,6 +23,7 @@ from intake_cvpilot.archive.crew import arrivals, gather
 from intake_cvpilot.archive.meter import Meter
 from intake_cvpilot.archive.retry import Retry
 from intake_cvpilot.archive.socrata_http import Body, SocrataHttp
+from intake_cvpilot.archive.socrata_pages import likeness, units
 from intake_cvpilot.archive.socrata_query import Page, Window, bin_name, literal, window
 from intake_cvpilot.archive.stop import Stop
 from intake_cvpilot.archive.throttle import Throttle
@@ -30,7 +31,7 @@ from intake_cvpilot.archive.translate import shown
 from intake_cvpilot.errors import ArchiveError, ChangedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Mapping, Sequence
     from pathlib import Path
     from typing import TypeVar
 
@@ -46,8 +47,6 @@ PAGE_ROWS: Final = 10_000
 """Rows of a page."""
 INDEX_ROWS: Final = 50_000
 """Ids of one answer to a listing."""
-ROW_BYTES: Final = 2048
-"""Estimated bytes of a row: a page has no size before it is read."""
 MOST_LISTINGS: Final = 3
 """How often a table that changes while it is listed is listed anew."""
 
@@ -91,6 +90,7 @@ class SocrataArchive:
         self._timeless: dict[str, int] = {}
         self._listed: dict[str, tuple[int, str]] = {}
         self._behind: set[str] = set()
+        self._changed: dict[str, str] = {}
         self._lock = threading.Lock()
 
     def __repr__(self) -> str:
@@ -113,7 +113,7 @@ class SocrataArchive:
                 self._listed[prefix] = (count, changed)
                 return Snapshot(
                     prefix,
-                    tuple(sorted(_units(asked, rows, changed, self._page_rows, what))),
+                    tuple(sorted(units(asked, rows, changed, self._page_rows, what))),
                     listed_at,
                     facts={
                         "rows": count,
@@ -121,7 +121,7 @@ class SocrataArchive:
                         "rows_without_time": self._without_time(asked, what),
                         "out_of_date": asked.dataset.id in self._behind,
                     },
-                    likeness=_likeness(rows),
+                    likeness=likeness(rows),
                 )
         raise ArchiveError(
             f"{what}: the table changed while it was listed, {MOST_LISTINGS} times in a row; "
@@ -145,6 +145,24 @@ class SocrataArchive:
             asked = window(prefix)
             if before is not None and self._count(asked, asked.where, what) != before:
                 raise ChangedError(f"{what}: the table changed while it was read")
+
+    def modified(self, prefix: str) -> str:
+        """Say when a partition's table was changed last; see `Dated.modified`."""
+        asked = window(prefix)
+        dataset = asked.dataset.id
+        what = f"asking {self.identity} when {dataset} changed"
+        query = {"$select": f":id, {asked.dataset.time}", "$limit": "1"}
+
+        def read(body: Body) -> str:
+            answers.index(body.content, asked.dataset, what)
+            changed = answers.modified(body.headers, what)
+            return "" if answers.behind(body.headers) else changed
+
+        with self._lock:
+            if dataset not in self._changed:
+                self._meter.listed()
+                self._changed[dataset] = self._ask(asked, query, read, what, Stop())
+            return self._changed[dataset]
 
     def close(self) -> None:
         """Close the connections."""
@@ -271,29 +289,3 @@ class SocrataArchive:
             return read(body)
 
         return self._retry.call(attempt, what=what, stop=stop, seconds=seconds)
-
-
-def _units(
-    asked: Window, rows: list[tuple[str, Any]], changed: str, most: int, what: str
-) -> Iterator[Unit]:
-    """Cut the rows of each folder into pages."""
-    folders: dict[str, list[str]] = {}
-    for name, when in rows:
-        folder = asked.folder(when)
-        if folder is None:
-            raise answers.improper(what, f"the row {name!r} is not of the time asked for")
-        folders.setdefault(folder, []).append(name)
-    at = datetime.fromisoformat(changed) if changed else None
-    for folder, ids in folders.items():
-        for begin in range(0, len(ids), most):
-            held = ids[begin : begin + most]
-            page = Page(asked.prefix, folder, len(held), ids[begin - 1] if begin else None)
-            size = len(held) * ROW_BYTES
-            yield Unit(page.key, size, answers.tag(held, changed), at)
-
-
-def _likeness(rows: list[tuple[str, Any]]) -> str:
-    digest = hashlib.sha256()
-    for row in rows:
-        digest.update(repr(row).encode())
-    return digest.hexdigest()

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from intake_cvpilot.account import contents, options_hash
+from intake_cvpilot.account import contents, listing, options_hash
 from intake_cvpilot.build import table_versions
 from intake_cvpilot.cache.census import layouts
 from intake_cvpilot.cache.census import staged as staged_in
@@ -49,6 +49,8 @@ class Holding:
     """Lines in quarantine."""
     bytes: int
     """Bytes of the committed files."""
+    unverified: int
+    """Partitions of the data portal whose table has changed since their rows were read."""
     first: str
     """First partition key."""
     last: str
@@ -89,6 +91,11 @@ class Status:
                 f"quarantined, {held.bytes:,} bytes, {held.first} to {held.last}, "
                 f"from {held.archive}"
             )
+            if held.unverified:
+                lines.append(
+                    f"    {held.unverified:,} unverified since the portal's table changed: "
+                    "cvpilot refresh reads them anew"
+                )
             lines += [f"    {month}  {days}" for month, days in held.calendar.items()]
         if self.holdings:
             lines.append(
@@ -171,7 +178,7 @@ def holding(stock: Stock, damaged: dict[str, str], newer: dict[str, str]) -> Hol
     now = datetime.now(UTC)
     signs: dict[str, str] = {}
     states: Counter[str] = Counter()
-    rows = quarantined = size = no_data = 0
+    rows = quarantined = size = no_data = unverified = 0
     for key in stock.keys:
         try:
             manifest = load(stock.layout, key)
@@ -200,6 +207,7 @@ def holding(stock: Stock, damaged: dict[str, str], newer: dict[str, str]) -> Hol
         quarantined += counts.quarantined
         size += sum(file.bytes for file in manifest.files)
         no_data += empty
+        unverified += listing(manifest).get("unverified_since") is not None
     if not signs:
         return None
     return Holding(
@@ -212,6 +220,7 @@ def holding(stock: Stock, damaged: dict[str, str], newer: dict[str, str]) -> Hol
         rows=rows,
         quarantined=quarantined,
         bytes=size,
+        unverified=unverified,
         first=min(signs),
         last=max(signs),
         calendar=dict(calendar(signs)),

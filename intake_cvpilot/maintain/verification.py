@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
-from intake_cvpilot.account import read_objects
+from intake_cvpilot.account import is_like, read_objects, unverified_since
 from intake_cvpilot.archive import open_archive
 from intake_cvpilot.cache.layout import split_folder
 from intake_cvpilot.cache.manifest import load
@@ -46,6 +46,9 @@ class Verified:
     """Partitions that a check before this one had found good."""
     remote: Mapping[str, Changes] = field(default_factory=dict)
     """With ``remote=True``: partitions that are no longer what the archive has, and how."""
+    unverified: Mapping[str, str] = field(default_factory=dict)
+    """With ``remote=True``: partitions of the data portal that have the rows that were read, and
+    when their table has changed since (ISO 8601, UTC), so that values may be others."""
     unanswered: Mapping[str, str] = field(default_factory=dict)
     """With ``remote=True``: partitions of which the archive could not tell, and why."""
 
@@ -67,6 +70,7 @@ class Verified:
             "checked": [one.to_dict() for one in self.checked],
             "passed_over": self.passed_over,
             "remote": {key: one.to_dict() for key, one in self.remote.items()},
+            "unverified": dict(self.unverified),
             "unanswered": dict(self.unanswered),
             "good": self.is_good,
         }
@@ -88,6 +92,10 @@ class Verified:
             lines += [f"  {one.key}: {problem.file}: {problem.what}" for problem in one.problems]
             lines += [f"    {one.repair}"] if one.repair else []
         lines += [f"  {key}: in the archive {how}" for key, how in self.remote.items()]
+        lines += [
+            f"  {key}: has the rows that were read; unverified since its table changed, {since}"
+            for key, since in self.unverified.items()
+        ]
         lines += [f"  {key}: not compared: {why}" for key, why in self.unanswered.items()]
         return "\n".join(lines)
 
@@ -159,16 +167,18 @@ def verify(
             threads.shutdown(wait=False, cancel_futures=True)  # Ctrl-C: what was noted stays
             raise
     differ: dict[str, Changes] = {}
+    unverified: dict[str, str] = {}
     unanswered: dict[str, str] = {}
     if remote:
         for stock in found:
-            _compare(stock, differ, unanswered)
+            _compare(stock, differ, unverified, unanswered)
     return Verified(
         cache=str(settings.cache_dir),
         depth=depth,
         checked=tuple(one for one in checked if one.state != "missing" or one.problems),
         passed_over=len(every) - len(todo),
         remote=differ,
+        unverified=unverified,
         unanswered=unanswered,
     )
 
@@ -183,7 +193,12 @@ def _check(layout: Layout, key: str, *, deep: bool) -> Checked:
     return found
 
 
-def _compare(stock: Stock, differ: dict[str, Changes], unanswered: dict[str, str]) -> None:
+def _compare(
+    stock: Stock,
+    differ: dict[str, Changes],
+    unverified: dict[str, str],
+    unanswered: dict[str, str],
+) -> None:
     """List the partitions of a stock, and compare the listing with what is committed."""
     if not stock.keys:
         return
@@ -197,7 +212,9 @@ def _compare(stock: Stock, differ: dict[str, Changes], unanswered: dict[str, str
         for key, manifest in _committed(stock, unanswered):
             try:
                 snapshot = archive.snapshot(f"{key}/")
-                if snapshot.fingerprint != manifest.fingerprint:
+                if is_like(manifest, snapshot) and manifest.fingerprint != snapshot.fingerprint:
+                    unverified[key] = str(unverified_since(manifest, snapshot))
+                elif manifest.fingerprint != snapshot.fingerprint:
                     differ[key] = changes(read_objects(stock.layout, manifest), snapshot.units)
             except CVPilotError as error:
                 unanswered[key] = str(error)
