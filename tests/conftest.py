@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,18 @@ def bucket() -> Path:
     if os.environ.get("CVPILOT_REQUIRE_BUCKET"):
         pytest.fail(f"the real records are required here and {BUCKET} is absent")
     pytest.skip(f"no real records at {BUCKET}")
+
+
+@pytest.fixture(scope="session")
+def moto() -> Iterator[str]:
+    """URL of an S3 server without buckets."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
 
 
 @pytest.fixture(autouse=True)

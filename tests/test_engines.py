@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from test_publish import bucket_of
 
 import intake_cvpilot as cv
 from intake_cvpilot.frames import OPENERS, polars
@@ -220,6 +221,27 @@ def test_conditions_are_those_of_arrow(some, op, one):
     assert frame["line"].to_list() == expected
     relation = duckdb.from_arrow(data).filter(render(wanted, frames_duckdb.dialect()))
     assert sorted(relation.fetchall(), key=repr) == sorted([(v,) for v in expected], key=repr)
+
+
+@pytest.fixture(scope="module")
+def published(where, moto):
+    """The two days in a bucket, with the options to read them there."""
+    place = bucket_of(moto, "engines")
+    cv.publish(*DAYS, place.url, place.options, **where)
+    return place.reading(where)
+
+
+@pytest.mark.parametrize("engine", OPENERS)
+@pytest.mark.parametrize("names", ["tables", "portal"])
+def test_every_engine_reads_a_bucket_where_a_range_was_published(
+    engine, names, where, published, request
+):
+    more = {"session": request.getfixturevalue("spark")} if engine == "spark" else {}
+    asked = {"names": names, "filters": [("speed", ">", 20.0)]}
+    expected = cv.open_arrow(*DAYS, **asked, **where).to_table()
+    found = as_arrow(engine, OPENERS[engine](*DAYS, **asked, **published, **more))
+    assert found.column_names == expected.column_names
+    assert rows(found) == rows(expected) != []
 
 
 def test_a_source_hands_over_to_every_engine(where, spark):

@@ -26,7 +26,6 @@ import pytest
 import yaml
 from fault_server import BUCKET, FaultServer, but
 from fsspec.implementations.memory import MemoryFileSystem
-from moto.server import ThreadedMotoServer
 from test_cli import run
 
 import intake_cvpilot as cv
@@ -51,15 +50,6 @@ def where(tmp_path_factory):
 @pytest.fixture(scope="module")
 def whole(where):
     return cv.open_pandas(*DAYS, **where)
-
-
-@pytest.fixture(scope="module")
-def moto():
-    server = ThreadedMotoServer("127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
 
 
 class Place:
