@@ -43,6 +43,9 @@ __all__ = ["Outcome", "fetch", "run"]
 logger = logging.getLogger(__name__)
 
 
+UNCHANGED = Changes()
+
+
 @dataclass(frozen=True)
 class Outcome:
     """A report, and the manifests that a frame is opened from."""
@@ -164,7 +167,8 @@ def run(
         for view in views
         if (manifest := got.fetched.get(view.partition.key) or job.usable(view)) is not None
     )
-    noted(job, [manifest.key for manifest in manifests])
+    if got.fetched:
+        noted(job, [manifest.key for manifest in manifests])
     if job.lock is not None:
         job.lock.check(job.layout, [view.partition.key for view in views], manifests)
     remark(report, got.fetched.values())
@@ -267,7 +271,7 @@ def became(
         status=manifest.status,
         counts=contents(manifest),
         error=error,
-        changes=found.get(key, Changes()),
+        changes=found.get(key, UNCHANGED),
         look=partial(quality, manifest),
         hear=partial(listing_of, manifest),
     )

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from intake_cvpilot.account import options_hash
 from intake_cvpilot.archive import identity, location
 from intake_cvpilot.archive.policy import Policy
@@ -110,8 +112,7 @@ class Job:
         return shlex.join([*words, *self.layout.words])
 
 
-@dataclass(frozen=True)
-class View:
+class View(msgspec.Struct, frozen=True):
     """What the cache has of one partition."""
 
     partition: Partition

@@ -99,7 +99,7 @@ def partitions(request: Request) -> tuple[Partition, ...]:
     first = (request.start - owner.spill).astimezone(clock).date()
     last = request.end.astimezone(clock).date()
     days = (first + n * _DAY for n in range((last - first).days + 1))
-    found = (_day(f"{root}/{day:%Y/%m/%d}", day, owner, clock) for day in days)
+    found = (_day(f"{root}/{day.isoformat().replace('-', '/')}", day, owner, clock) for day in days)
     return tuple(p for p in found if _meets(p, request))
 
 

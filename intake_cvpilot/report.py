@@ -152,7 +152,7 @@ class Report:
     @property
     def counts(self) -> Counts:
         """The sum over all partitions."""
-        columns = zip(*(p.counts.values() for p in self.partitions), strict=True)
+        columns = zip(*(_VALUES(p.counts) for p in self.partitions), strict=True)
         return Counts(*map(sum, columns))
 
     @property

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import string
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import Annotated
 
 import msgspec
@@ -10,7 +13,7 @@ import msgspec
 __all__ = ["File", "Tally", "misnamed"]
 
 _Count = Annotated[int, msgspec.Meta(ge=0)]
-_NAME = re.compile(r"[a-z][a-z0-9_]{0,31}(\.outside)?-[0-9a-f]{16}\.(parquet|ndjson)").fullmatch
+_ROLE = re.compile(r"[a-z][a-z0-9_]{0,31}(\.outside)?").fullmatch
 
 
 class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
@@ -36,7 +39,7 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """Last event_time in it, inclusive, as `instant_text`; None where no row has one."""
 
 
-class Tally(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Tally(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """What a partition holds: lines = records + blank + quarantined; records = inside + outside."""
 
     objects: _Count = 0
@@ -59,9 +62,21 @@ class Tally(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Rows inside the window, by table."""
 
 
-def misnamed(file: File) -> str | None:
-    """Say why a file's name is not the one that follows from its content, or None."""
-    suffix = "ndjson" if file.role == "quarantine" else "parquet"
-    if file.name != f"{file.role}-{file.sha256[:16]}.{suffix}" or not _NAME(file.name):
-        return f"it names a file {file.name!r}, which is none of a partition"
+def misnamed(files: Sequence[File]) -> str | None:
+    """Say which file's name is not the one that follows from its content, or None."""
+    digits = [file.sha256[:16] for file in files]
+    for file, ours in zip(files, digits, strict=True):
+        form = _form(file.role)
+        if form is None or len(ours) != 16 or file.name != form % ours:
+            return f"it names a file {file.name!r}, which is none of a partition"
+    # All at once: years of days have files by the ten thousand.
+    if said := "".join(digits).strip(string.hexdigits.lower()):
+        return f"it names a file by {said!r}, which is no hash"
     return None
+
+
+@lru_cache(maxsize=256)
+def _form(role: str) -> str | None:
+    """Give the form of the names of a role's files; None for what is no role."""
+    suffix = "ndjson" if role == "quarantine" else "parquet"
+    return f"{role}-%s.{suffix}" if _ROLE(role) else None

@@ -157,11 +157,15 @@ def open_folder(root: Path, parts: Sequence[str], *, create: bool = False) -> It
 
 def _descend(folder: Folder, name: str, *, create: bool) -> None:
     below = folder.path / name
-    if create:
-        with suppress(FileExistsError):
-            os.mkdir(name, 0o777, dir_fd=folder.fd)
     try:
-        fd = os.open(name, _DIRECTORY, dir_fd=folder.fd)
+        try:
+            fd = os.open(name, _DIRECTORY, dir_fd=folder.fd)
+        except FileNotFoundError:
+            if not create:
+                raise
+            with suppress(FileExistsError):
+                os.mkdir(name, 0o777, dir_fd=folder.fd)
+            fd = os.open(name, _DIRECTORY, dir_fd=folder.fd)
     except OSError as error:
         if error.errno in {errno.ELOOP, errno.ENOTDIR}:
             raise _refusal(below) from error

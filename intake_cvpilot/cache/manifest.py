@@ -49,7 +49,7 @@ FORMAT = 1
 _LARGEST = 64 * 2**20
 
 
-class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, gc=False):
     """What a partition consists of; committed as a whole or not at all."""
 
     checksum: str = ""
@@ -131,7 +131,7 @@ def dumps(manifest: Manifest) -> bytes:
     """
     text = _encode(msgspec.structs.replace(manifest, checksum=""))
     check(json.loads(text))
-    problem = next(filter(None, map(misnamed, manifest.files)), contradiction(manifest))
+    problem = misnamed(manifest.files) or contradiction(manifest)
     if problem is not None:
         raise ValueError(f"the manifest of {manifest.key} is not consistent: {problem}")
     return text
@@ -171,7 +171,7 @@ def loads(
         A newer library wrote it; it is left alone.
     """
     try:
-        manifest = _decode(data)
+        manifest, as_written = _decode(data)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         _refuse_newer(data, key, words)
         raise _damaged(key, f"it is no manifest ({error})", words) from error
@@ -179,7 +179,7 @@ def loads(
         _refuse_newer(data, key, words)
         raise _damaged(key, f"it says format {manifest.format}", words)
     rest = memoryview(data)[_HEAD:-1]
-    if manifest.checksum != _checksum(rest) or _ENCODER.encode(manifest) + b"\n" != data:
+    if manifest.checksum != _checksum(rest) or not as_written:
         raise _damaged(key, "its checksum does not hold", words)
     for what, stored, wanted in (
         ("partition", manifest.key, key),
@@ -187,14 +187,15 @@ def loads(
     ):
         if wanted is not None and stored != wanted:
             raise _damaged(key, f"it is of another {what}, {stored!r}", words)
-    for file in manifest.files:
-        if (problem := misnamed(file)) is not None:
-            raise _damaged(key, problem, words)
+    if (problem := misnamed(manifest.files)) is not None:
+        raise _damaged(key, problem, words)
     return manifest
 
 
-def _decode(data: bytes) -> Manifest:
+def _decode(data: bytes) -> tuple[Manifest, bool]:
     """Decode a manifest without walking through its quality figures, four fifths of it.
+
+    Says besides whether the rest is as writing gives it.
 
     No text within them can hold the marks that they are cut out by, for its quotes are escaped;
     what they hold is looked at by `Manifest.quality`, and that all of it is canonical by `loads`.
@@ -202,9 +203,12 @@ def _decode(data: bytes) -> Manifest:
     begin = data.find(b',"quality":{') + len(b',"quality":')
     end = data.rfind(b'},"status":"') + 1
     if begin < _HEAD or end < begin:
-        return _DECODER.decode(data)
-    manifest = _DECODER.decode(b"".join((data[:begin], b"{}", data[end:])))
-    return msgspec.structs.replace(manifest, quality_json=msgspec.Raw(data[begin:end]))
+        manifest = _DECODER.decode(data)
+        return manifest, _ENCODER.encode(manifest) + b"\n" == data
+    text = b"".join((data[:begin], b"{}", data[end:]))
+    manifest = _DECODER.decode(text)
+    as_written = _ENCODER.encode(manifest) + b"\n" == text  # figures are written as they stand
+    return msgspec.structs.replace(manifest, quality_json=msgspec.Raw(data[begin:end])), as_written
 
 
 def _refuse_newer(data: bytes, key: str | None, words: Sequence[str]) -> None:

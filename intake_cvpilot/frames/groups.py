@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from itertools import chain, groupby
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final, Literal, overload
 
 from intake_cvpilot.errors import InvalidRequestError
@@ -22,6 +23,9 @@ TARGET: Final = 128 * 10**6
 #: Bytes of a pandas frame with all columns for each byte of a Snappy part; 3.9 was measured for
 #: WYDOT BSM.
 IN_MEMORY: Final = 4
+
+
+_KEY, _HASH = attrgetter("key"), attrgetter("file.sha256")
 
 
 class Groups(Sequence["Group"]):
@@ -49,8 +53,8 @@ class Groups(Sequence["Group"]):
 
     def __dask_tokenize__(self) -> tuple[str, ...]:
         sizes = ",".join(map(str, map(len, self._groups)))
-        pieces = chain.from_iterable(self._groups)
-        names = "".join([text for piece in pieces for text in (piece.key, piece.file.sha256)])
+        pieces = list(chain.from_iterable(self._groups))
+        names = "".join([*map(_KEY, pieces), *map(_HASH, pieces)])
         digest = hashlib.sha256(f"{sizes}{names}".encode())
         # All pieces of a frame lie in one cache and are checked alike.
         piece = self._groups[0][0]
