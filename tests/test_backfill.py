@@ -60,34 +60,6 @@ def reaches(server, count: int, process: subprocess.Popen[str]) -> None:
     assert len(server.gets) >= count
 
 
-def test_the_plan_is_told_before_the_first_object_is_asked_for(server, made, tmp_path):
-    told = threading.Event()
-    early: list[str] = []
-
-    def held(request, reply):
-        if not told.wait(240):
-            early.append(request.key)
-        return reply
-
-    server.script("get", held, forever=True)
-    with start(server, tmp_path / "cache", "--rate", "50") as process:
-        plan = process.stderr.readline()
-        assert plan.startswith("plan: wydot BSM 2020-12-27T00:00:00Z to 2021-01-06T00:00:00Z")
-        told.set()
-        out, _ = process.communicate(timeout=120)
-    assert process.returncode == Exit.OK
-    assert early == []
-    for part in (
-        "10 partitions (10 missing)",
-        f"{made.objects:,} objects, {made.bytes:,} bytes",
-        f"at least {made.objects / 50:,.0f} s at the set rate",
-    ):
-        assert part in plan
-    assert re.search(r"disk: at most [\d,]+ bytes, [\d,]+ free", plan)
-    assert "10 partitions (10 fetched)" in out
-    assert f"{made.records:,} records" in out
-
-
 def test_a_backfill_that_is_killed_again_and_again_ends_whole(server, made, tmp_path):
     cache = tmp_path / "cache"
     for share, end in ((0.2, signal.SIGKILL), (0.4, signal.SIGINT), (0.7, signal.SIGKILL)):
@@ -120,24 +92,43 @@ def test_a_backfill_that_is_killed_again_and_again_ends_whole(server, made, tmp_
     assert parts[0] == parts[1] != []  # named by their content
 
 
-def test_what_failed_is_listed_and_tried_again_by_the_same_command(server, made, tmp_path):
+def test_a_plan_first_then_what_failed_which_the_same_command_tries_again(server, made, tmp_path):
     days = ("2020/12/30", "2021/01/02")
     broken = [min(k for k in server.objects if f"BSM/{day}/" in k) for day in days]
-    server.script(lambda r: r.key in broken, error(403, "AccessDenied"), forever=True)
-    with start(server, tmp_path / "cache", "--rate", "none") as process:
-        out, told = process.communicate(timeout=120)
+    told = threading.Event()
+    early: list[str] = []
+
+    def held(request, reply):
+        if not told.wait(240):
+            early.append(request.key)
+        return error(403, "AccessDenied") if request.key in broken else reply
+
+    server.script("get", held, forever=True)
+    with start(server, tmp_path / "cache", "--rate", "100") as process:
+        plan = process.stderr.readline()
+        told.set()
+        out, rest = process.communicate(timeout=120)
+    assert early == [], "the plan is told before the first object is asked for"
+    assert plan.startswith("plan: wydot BSM 2020-12-27T00:00:00Z to 2021-01-06T00:00:00Z")
+    for part in (
+        "10 partitions (10 missing)",
+        f"{made.objects:,} objects, {made.bytes:,} bytes",
+        f"at least {made.objects / 100:,.0f} s at the set rate",
+    ):
+        assert part in plan
+    assert re.search(r"disk: at most [\d,]+ bytes, [\d,]+ free", plan)
     assert process.returncode == Exit.ACCESS  # one cause for all that failed
-    assert "2 of 10 partitions failed" in told
+    assert "2 of 10 partitions failed" in rest
     for day in days:
-        assert f"wydot/BSM/{day}" in told
-    assert "8 fetched" in out
-    assert "2 failed" in out
+        assert f"wydot/BSM/{day}" in rest
+    assert "10 partitions (8 fetched, 2 failed)" in out
     server.forget()
     before = len(server.gets)
     with start(server, tmp_path / "cache", "--rate", "none") as process:
-        out, told = process.communicate(timeout=120)
-    assert process.returncode == Exit.OK, told
+        out, rest = process.communicate(timeout=120)
+    assert process.returncode == Exit.OK, rest
     assert "8 cached" in out
     assert "2 fetched" in out
+    assert f"{made.records:,} records" in out
     again = {"/".join(request.key.split("/")[2:5]) for request in server.gets[before:]}
     assert again == set(days)
