@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import re
 import signal
 import subprocess
 import sys
@@ -19,8 +20,10 @@ from click.testing import CliRunner
 from distributed import Client, LocalCluster
 from distributed.diagnostics.plugin import SchedulerPlugin
 from fault_server import BUCKET, FaultServer, error
+from test_rebuild import dense, partitions
 
 import intake_cvpilot as cv
+from intake_cvpilot.cache.room import total
 from intake_cvpilot.cli import cli
 from intake_cvpilot.synthetic import write_archive
 
@@ -342,6 +345,39 @@ def test_a_request_to_slow_down_holds_all_workers(client, where, server):
     cv.fetch(*DAYS, **where | {"rate": 30}, client=client)
     # Workers that knew nothing of it would have read everything by then.
     assert sum(at < refused[0] + 4 for at in later) < len(later) / 2
+
+
+# The cache's limit
+
+
+def test_the_caller_holds_the_limit_for_all_workers(client, tmp_path):
+    """Parts are as large as their raw objects here; a quarter is what is expected."""
+    folder = write_archive(tmp_path / "archive", records_per_hour=2).folder
+    cache = tmp_path / "cache"
+    where = {"archive": folder, "cache_dir": cache, "client": client}
+    cv.fetch(*DAYS[:3], "2021-04-02", **where)
+    before, taken = partitions(cache), total(cache)
+    dense(folder, range(3, 27), records=200)
+    raw = max(p.stat().st_size for p in (folder / "wydot/BSM/2021/04/03").rglob("object"))
+    span = ("wydot", "bsm", "2021-04-03", "2021-04-26")
+    events = []
+    with pytest.raises(cv.SpaceError, match="nothing was read") as caught:
+        cv.fetch(*span, cache_limit=1, **where)
+    limit = int(re.search(r"cache_limit=(\d+)", str(caught.value))[1])
+    with pytest.raises(cv.SpaceError, match="used within the last hour"):
+        cv.fetch(*span, cache_limit=limit, progress=events.append, **where)
+    assert {event.kind for event in events} <= {"list"}
+    assert partitions(cache) == before
+    limit += taken
+    with pytest.raises(cv.SpaceError, match="more than was estimated"):
+        cv.fetch(*span, cache_limit=limit, **where)
+    assert (at_work(client), joined(client)) == (0, 0)
+    held = cv.verify(deep=True, archive=folder, cache_dir=cache)
+    assert held.is_good
+    assert 2 < len(held.checked) < 26
+    assert before.items() <= partitions(cache).items()
+    # A block of each worker, staged and built.
+    assert total(cache) <= limit + 4 * 2 * raw
 
 
 # What ends in mid-run

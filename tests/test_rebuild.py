@@ -189,8 +189,8 @@ def test_a_fetch_makes_room_by_what_was_used_least_recently(own, monkeypatch):
     assert [one.key for one in cv.verify(**own).checked] == [KEY, NEXT]
 
 
-def dense(archive: Path, days: range, seed: int = 7) -> None:
-    """Days of 400 kB that hardly compress: text that no column holds."""
+def dense(archive: Path, days: range, seed: int = 7, records: int = 100) -> None:
+    """Days of 4 kB a record that hardly compress: text that no column holds."""
     source = next(path for path in (archive / KEY).rglob("*") if path.is_file())
     record = json.loads(source.read_text().splitlines()[0].replace("2021-04-01", "2021-04-DD"))
     random = Random(seed)
@@ -198,7 +198,7 @@ def dense(archive: Path, days: range, seed: int = 7) -> None:
         folder = archive / f"wydot/BSM/2021/04/{day:02}/00"
         folder.mkdir(parents=True)
         lines = []
-        for _ in range(100):
+        for _ in range(records):
             record["metadata"]["noise"] = b64encode(random.randbytes(3000)).decode()
             lines.append(json.dumps(record).replace("DD", f"{day:02}", 3))
         (folder / "object").write_text("\n".join(lines))

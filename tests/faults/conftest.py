@@ -12,10 +12,7 @@ from pathlib import Path
 import later_release
 import pytest
 import world
-from sweep import FAST, HERE, Driver, Stage, build_counter
-
-#: FULL=1 tries every point; otherwise every STRIDE-th, from the first, and the last.
-FULL = bool(os.environ.get("FULL"))
+from sweep import FAST, FULL, HERE, OF, Driver, Stage, build_counter
 
 #: File for the figures of a scorecard; read here, for no test sees the settings of its caller.
 SCORECARD = os.environ.get("CVPILOT_SCORECARD")
@@ -36,6 +33,13 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "needs(*names): root, or a program of conftest.NEEDS")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if FULL:  # a sweep over every point takes minutes
+        for item in items:
+            if item.path.is_relative_to(HERE):
+                item.add_marker(pytest.mark.timeout(3600))
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     for mark in item.iter_markers("needs"):
         for name in mark.args:
@@ -50,8 +54,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.fixture(scope="session")
 def stride() -> Callable[[int], int]:
-    """Give the stride of a sweep: 1 with FULL=1."""
-    return lambda sampled: 1 if FULL else sampled
+    """Give the stride of a sweep: that of FULL, or the test's own."""
+    return lambda sampled: OF if FULL else sampled
 
 
 @pytest.fixture

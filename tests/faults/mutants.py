@@ -199,10 +199,13 @@ def killed(mutant: Mutant) -> bool:
 def main() -> int:
     word = sys.argv[1] if len(sys.argv) > 1 else ""
     chosen = [mutant for mutant in MUTANTS if word in mutant.name]
+    ended = []
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        ended = list(pool.map(killed, chosen))
-    for mutant, dead in zip(chosen, ended, strict=True):
-        print(f"{'killed  ' if dead else 'SURVIVED'}  {mutant.name}  ({mutant.test})", flush=True)
+        for mutant, dead in zip(chosen, pool.map(killed, chosen), strict=True):
+            print(
+                f"{'killed  ' if dead else 'SURVIVED'}  {mutant.name}  ({mutant.test})", flush=True
+            )
+            ended.append(dead)
     if place := os.environ.get("CVPILOT_SCORECARD"):
         with Path(place).open("a") as file:
             file.write(json.dumps(["mutants killed", f"{sum(ended)} of {len(ended)}"]) + "\n")

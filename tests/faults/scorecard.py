@@ -2,7 +2,7 @@
 
 Every figure is noted by the test that measured it (fixture `figure`), so none is written by hand.
 FULL=1 tries every point and runs the mutants; otherwise every n-th point is tried, as the tests
-say, and the mutants are left out.
+say, and the mutants are left out.  FULL=2/4 is the second of four parts, which together are all.
 
 Tests elsewhere join by their place in `TESTS`, and by how the names of their figures begin in
 `LINES`.
@@ -41,7 +41,7 @@ LINES = (
 
 
 def main() -> int:
-    full = bool(os.environ.get("FULL"))
+    full = os.environ.get("FULL", "")
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder, "figures")
         place.touch()
@@ -56,7 +56,13 @@ def main() -> int:
             )
         figures = [json.loads(line) for line in place.read_text().splitlines()]
     took = (datetime.now(UTC) - began).total_seconds()
-    how = "every point" if full else "sampled points"
+    how = (
+        f"part {full} of every point"
+        if "/" in full
+        else "every point"
+        if full
+        else "sampled points"
+    )
     print(f"\nScorecard, {began:%Y-%m-%d}, {how}, {took:.0f} s")
     for begin in LINES:
         found = sorted((name, value) for name, value in figures if name.startswith(begin))
