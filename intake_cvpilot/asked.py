@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,6 +17,7 @@ from intake_cvpilot.sources import sources
 
 if TYPE_CHECKING:
     from intake_cvpilot.frames.open import Opened
+    from intake_cvpilot.frames.select import Selection
     from intake_cvpilot.planned import Plan
 
 __all__ = ["Asked", "ask"]
@@ -109,13 +110,13 @@ class Asked:
             made: Plan = plan(*bounds, **taken)
         return made
 
-    def open(self) -> Opened:
-        """Fetch what is missing, and find the parts to read."""
+    def open(self, before: Callable[[Selection], object] | None = None) -> Opened:
+        """Fetch what is missing, and find the parts to read; see `opened`."""
         bounds, options = self.bounds(), self.options()
         from intake_cvpilot.frames.open import opened
 
         with self.explained():
-            return opened(*bounds, options)
+            return opened(*bounds, options, before)
 
     def parts(self) -> list[str]:
         """Give the committed parts that can hold rows of the request; asks no archive."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Unpack
 
 from intake.source.base import DataSource, Schema
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from intake_cvpilot.frames.open import Opened
+    from intake_cvpilot.frames.select import Selection
     from intake_cvpilot.planned import Plan
     from intake_cvpilot.report import Report
     from intake_cvpilot.request import Request
@@ -271,10 +272,10 @@ class CVPilotSource(Engines, DataSource):  # type: ignore[misc]  # intake has no
         found = self._open()
         return write_parquet(found.pieces, found.selection, folder)
 
-    def _open(self) -> Opened:
-        """Fetch what is missing, and keep the report."""
+    def _open(self, before: Callable[[Selection], object] | None = None) -> Opened:
+        """Fetch what is missing, and keep the report; see `opened`."""
         try:
-            found = self._asked.open()
+            found = self._asked.open(before)
         except PartitionsFailedError as error:
             self.report = error.report
             raise

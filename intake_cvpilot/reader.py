@@ -6,13 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 from intake.readers.readers import BaseReader
 
+from intake_cvpilot.extras import need
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import duckdb
     import polars as pl
     from pyspark.sql import DataFrame, SparkSession
 
     from intake_cvpilot.driver import CVPilotSource
     from intake_cvpilot.frames.open import Opened
+    from intake_cvpilot.frames.select import Selection
 
 __all__ = ["CVPilotReader", "Engines"]
 
@@ -58,13 +63,14 @@ class CVPilotReader(BaseReader):  # type: ignore[misc]  # intake has no types
 class Engines:
     """What a source gives besides dask and pandas frames."""
 
-    def _open(self) -> Opened:
+    def _open(self, before: Callable[[Selection], object] | None = None) -> Opened:
         raise NotImplementedError
 
     def to_polars(self) -> pl.LazyFrame:
         """Fetch what is missing, then give a lazy Polars frame; see `open_polars`."""
         from intake_cvpilot.frames.polars import to_polars
 
+        need("polars", "polars")
         found = self._open()
         return to_polars(found.pieces, found.selection)
 
@@ -74,14 +80,16 @@ class Engines:
         """Fetch what is missing, then give a DuckDB relation; see `open_duckdb`."""
         from intake_cvpilot.frames.duckdb import to_duckdb
 
+        need("duckdb", "duckdb")
         found = self._open()
         return to_duckdb(found.pieces, found.selection, connection)
 
     def to_spark(self, session: SparkSession | None = None) -> DataFrame:
         """Fetch what is missing, then give a PySpark frame; see `open_spark`."""
-        from intake_cvpilot.frames.spark import to_spark
+        from intake_cvpilot.frames.spark import session_of, to_spark
 
-        found = self._open()
+        need("pyspark", "spark")
+        found = self._open(lambda _: session_of(session))
         return to_spark(found.pieces, found.selection, session)
 
     def to_reader(self: CVPilotSource) -> CVPilotReader:  # type: ignore[misc]  # mixed in

@@ -6,6 +6,7 @@ import math
 import os
 import re
 import shutil
+import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -205,6 +206,38 @@ def test_a_missing_engine_is_told_with_its_extra(where, monkeypatch):
         cv.open_polars(*DAYS, **where)
 
 
+def test_what_no_engine_can_give_costs_no_fetch(where, tmp_path, monkeypatch):
+    here = {"archive": where["archive"], "cache_dir": tmp_path / "cache"}
+    source = cv.open_catalog().wydot_bsm(start=DAYS[2], end=DAYS[3], **here)
+    for module, opener in (("polars", source.to_polars), ("duckdb", source.to_duckdb)):
+        monkeypatch.setitem(sys.modules, module, None)
+        with pytest.raises(cv.MissingExtraError, match=rf'the extra "{module}"'):
+            opener()
+    with pytest.raises(cv.InvalidRequestError, match="no positions on earth"):
+        cv.open_geopandas("nycdot", "EVENT", "2021-04-01", "2021-04-30", **here)
+    assert not here["cache_dir"].exists()
+
+
+def test_spark_without_java_is_told_before_anything_is_fetched(where, tmp_path):
+    pytest.importorskip("pyspark", reason="needs the extra spark")
+    code = (
+        "import sys, intake_cvpilot as cv\n"
+        "try:\n    cv.open_spark(*sys.argv[1:5], archive=sys.argv[5], cache_dir=sys.argv[6])\n"
+        "except cv.MissingExtraError as error:\n    print(error)\n"
+    )
+    words = [*DAYS, str(where["archive"]), str(tmp_path / "cache")]
+    bare = {k: v for k, v in os.environ.items() if k not in ("JAVA_HOME", "PATH")}
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words],
+        env={**bare, "PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "It needs Java 17 or later" in done.stdout
+    assert not (tmp_path / "cache").exists()
+
+
 @given(
     st.lists(st.sampled_from([None, 0, 1, 2, 3]), max_size=4),
     st.sampled_from(["in", "not in", "==", "!=", "<", ">="]),
@@ -251,6 +284,16 @@ def test_a_source_hands_over_to_every_engine(where, spark):
     assert source.to_duckdb().aggregate("count(*)").fetchall() == [(rows_,)]
     assert source.to_spark(spark).count() == rows_
     assert source.report is not None
+
+
+def test_plain_files_have_the_portals_names_too(where, tmp_path):
+    source = cv.open_catalog().wydot_bsm(start=DAYS[2], end=DAYS[3], names="portal", **where)
+    source.write_parquet(tmp_path / "files")
+    written = pq.read_table(tmp_path / "files")
+    assert written.column_names == list(source.read().columns)
+    assert rows(written, ["coreData_position"]) == rows(
+        pa.Table.from_pandas(source.read(), preserve_index=False), ["coreData_position"]
+    )
 
 
 def test_the_examples_of_the_page_run(where, spark, tmp_path, monkeypatch):

@@ -108,6 +108,29 @@ def test_a_wrong_wish_is_told_before_anything_is_fetched(wrong, tmp_path):
     assert not (tmp_path / "c").exists()
 
 
+MONTH = ("nycdot", "EVENT", "2021-04-01", "2021-04-30")
+
+
+@pytest.mark.parametrize(
+    ("request_", "output", "wish", "said"),
+    [
+        (DAYS, "", {}, "is a folder"),
+        (DAYS, "", {"split": "day"}, "2021-04-02.parquet is there already"),
+        (DAYS, "x", {"columns": []}, "no column"),
+        (MONTH, "x", {"split": "day"}, "cannot be split"),
+        (MONTH, "x", {"form": "geoparquet"}, "no positions"),
+    ],
+)
+def test_what_cannot_be_written_costs_no_fetch(request_, output, wish, said, tmp_path):
+    (tmp_path / "wydot-bsm-messages-2021-04-02.parquet").touch()
+    where = {"archive": tmp_path, "cache_dir": tmp_path / "c"}
+    with pytest.raises(cv.InvalidRequestError, match=said):
+        cv.export(*request_, tmp_path / output, **where, **wish)
+    with pytest.raises(cv.InvalidRequestError, match="is a URL"):
+        cv.export(*request_, f"s3://bucket/{output}", **where, **wish)
+    assert not (tmp_path / "c").exists()
+
+
 def test_the_command(tmp_path):
     made = write_archive(tmp_path / "archive", records_per_hour=2)
     words = ["export", "wydot", "bsm", "--start", "2021-04-01", "--end", "2021-04-01", "--json"]

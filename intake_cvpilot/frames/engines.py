@@ -158,7 +158,7 @@ def open_spark(
     Raises
     ------
     MissingExtraError
-        PySpark is not installed.
+        PySpark is not installed, or finds no Java that starts.
     InvalidRequestError, PartitionsFailedError, ArchiveError, CacheError
         As for `open_dask`.
 
@@ -167,10 +167,11 @@ def open_spark(
     >>> open_spark("wydot", "BSM", "2021-04-01", "2021-04-01").count()  # doctest: +SKIP
     """
     need("pyspark", "spark")
-    from intake_cvpilot.frames.spark import to_spark
+    from intake_cvpilot.frames.spark import session_of, to_spark
 
-    found = opened(source, message_type, start, end, options)
-    return to_spark(found.pieces, found.selection, options.get("session"))
+    session = options.get("session")
+    found = opened(source, message_type, start, end, options, lambda _: session_of(session))
+    return to_spark(found.pieces, found.selection, session)
 
 
 @with_options(FrameOptions)
@@ -212,7 +213,7 @@ def open_geopandas(
     >>> open_geopandas("wydot", "BSM", "2021-04-01", "2021-04-01").plot()  # doctest: +SKIP
     """
     need("geopandas", "geo")
-    from intake_cvpilot.frames.geo import to_geopandas
+    from intake_cvpilot.frames.geo import kind_of, to_geopandas
 
-    found = opened(source, message_type, start, end, options)
+    found = opened(source, message_type, start, end, options, lambda it: kind_of(it.table.name))
     return to_geopandas(found.pieces, found.selection)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
@@ -15,6 +16,7 @@ import pyarrow.compute as pc
 
 from intake_cvpilot.cache.manifest import instant_text
 from intake_cvpilot.errors import InvalidRequestError
+from intake_cvpilot.extras import need
 from intake_cvpilot.frames.choose import TIME
 from intake_cvpilot.frames.formats import SUFFIXES, write
 from intake_cvpilot.frames.geo import GEOMETRY, geo_metadata, kind_of, with_wkb
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from intake_cvpilot.frames.select import Piece, Selection
 
 __all__ = ["Export", "ExportOptions", "Exported", "export"]
+
+Span = tuple[datetime, datetime]
 
 
 class ExportOptions(FrameOptions, total=False):
@@ -117,52 +121,87 @@ def export(
         raise InvalidRequestError(f"form is one of {', '.join(SUFFIXES)}, not {form!r}")
     if split not in ("none", "day"):
         raise InvalidRequestError(f"split is 'none' or 'day', not {split!r}")
-    target = Path(output)
-    if split == "none" and target.exists() and not overwrite:
+    if "://" in str(output):
         raise InvalidRequestError(
-            f"{target} is there already: give another name, or overwrite=True (--overwrite)"
+            f"{output} is a URL, and an export is written to this computer; `cvpilot publish` "
+            "writes to URLs"
         )
-    found = opened(source, message_type, start, end, options)
-    wanted: list[tuple[Path, Selection, Sequence[Piece]]]
-    wanted = [(target, found.selection, found.pieces)]
-    if split == "day":
-        wanted = list(_days(target, f"{source}-{message_type}".lower(), found, SUFFIXES[form]))
-    for path, _, _ in wanted:
-        if path.exists() and not overwrite:
-            raise InvalidRequestError(
-                f"{path} is there already: move it away, or overwrite=True (--overwrite)"
-            )
-    return Export(tuple(_write(path, form, pieces, chosen) for path, chosen, pieces in wanted))
+    stem = None if split == "none" else f"{source}-{message_type}".lower()
+    places = partial(_places, Path(output), stem, SUFFIXES[form])
+
+    def before(chosen: Selection) -> None:
+        _refuse(chosen, form)
+        for path in places(chosen):
+            _free(path, overwrite=overwrite)
+
+    found = opened(source, message_type, start, end, options, before)
+    return Export(
+        tuple(
+            _write(path, form, *_narrowed(found.pieces, found.selection, span))
+            for path, span in places(found.selection).items()
+        )
+    )
 
 
-def _days(
-    folder: Path, stem: str, found: Any, suffix: str
-) -> Iterator[tuple[Path, Selection, Sequence[Piece]]]:
-    chosen: Selection = found.selection
+def _places(
+    output: Path, stem: str | None, suffix: str, chosen: Selection
+) -> dict[Path, Span | None]:
+    """Name the files to write: one, or with a stem one for each UTC day."""
+    if stem is None:
+        return {output: None}
     if chosen.start is None or chosen.end is None:
         raise InvalidRequestError(
             f"table {chosen.table.name} has no {TIME}: it cannot be split into days"
         )
+    found: dict[Path, Span | None] = {}
     day = datetime(chosen.start.year, chosen.start.month, chosen.start.day, tzinfo=UTC)
     while day < chosen.end:
         after = day + timedelta(days=1)
-        bounds = [pa.scalar(moment, pa.timestamp("us", "UTC")) for moment in (day, after)]
-        within = (pc.field(TIME) >= bounds[0]) & (pc.field(TIME) < bounds[1])
-        one = replace(
-            chosen,
-            rows=within if chosen.rows is None else chosen.rows & within,
-            start=max(day, chosen.start),
-            end=min(after, chosen.end),
-        )
-        name = f"{stem}-{chosen.table.name}-{day:%Y-%m-%d}{suffix}"
-        low, high = instant_text(day), instant_text(after)
-        met = [
-            piece
-            for piece in found.pieces
-            if (piece.file.start or "") < high and (piece.file.end or high) >= low
-        ]
-        yield folder / name, one, met
+        found[output / f"{stem}-{chosen.table.name}-{day:%Y-%m-%d}{suffix}"] = (day, after)
         day = after
+    return found
+
+
+def _refuse(chosen: Selection, form: str) -> None:
+    """Refuse what cannot be written in a form."""
+    if not chosen.columns:
+        raise InvalidRequestError("columns names no column; leave it out for all")
+    if form == "geoparquet":
+        need("shapely", "geo")
+        kind_of(chosen.table.name)
+
+
+def _free(path: Path, *, overwrite: bool) -> None:
+    """Refuse a place that is taken."""
+    if path.is_dir():
+        raise InvalidRequestError(f"{path} is a folder: name a file in it, or split='day'")
+    if path.exists() and not overwrite:
+        raise InvalidRequestError(
+            f"{path} is there already: give another name, or overwrite=True (--overwrite)"
+        )
+
+
+def _narrowed(
+    found: Sequence[Piece], chosen: Selection, span: Span | None
+) -> tuple[Sequence[Piece], Selection]:
+    """Give the parts and rows of a day."""
+    if span is None or chosen.start is None or chosen.end is None:
+        return found, chosen
+    bounds = [pa.scalar(moment, pa.timestamp("us", "UTC")) for moment in span]
+    within = (pc.field(TIME) >= bounds[0]) & (pc.field(TIME) < bounds[1])
+    one = replace(
+        chosen,
+        rows=within if chosen.rows is None else chosen.rows & within,
+        start=max(span[0], chosen.start),
+        end=min(span[1], chosen.end),
+    )
+    low, high = map(instant_text, span)
+    met = [
+        piece
+        for piece in found
+        if (piece.file.start or "") < high and (piece.file.end or high) >= low
+    ]
+    return met, one
 
 
 def _write(path: Path, form: str, found: Sequence[Piece], chosen: Selection) -> Exported:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -45,8 +45,12 @@ def opened(
     start: Any,
     end: Any,
     options: Mapping[str, Any],
+    before: Callable[[Selection], object] | None = None,
 ) -> Opened:
-    """Validate everything, fetch what is missing, and find the parts to read."""
+    """Validate everything, fetch what is missing, and find the parts to read.
+
+    ``before`` is called between: what cannot be given afterwards must not cost a fetch.
+    """
     job = prepare(source, message_type, start, end, options)
     chosen = selection(
         job.request,
@@ -54,6 +58,8 @@ def opened(
     )
     choose_index(chosen.table, options.get("index"))
     choose_cut(options.get("partition"))
+    if before is not None:
+        before(chosen)
     outcome = run(job, options.get("progress"), options.get("client"))
     with held_back():
         found = pieces(job.layout, outcome.manifests, chosen, job.settings.verify)

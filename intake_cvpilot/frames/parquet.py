@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from intake_cvpilot.errors import InvalidRequestError
-from intake_cvpilot.frames.arrow import empty_table, read_piece
+from intake_cvpilot.frames.naming import schema_of, streamed
 
 if TYPE_CHECKING:
     from intake_cvpilot.frames.select import Piece, Selection
@@ -44,7 +44,7 @@ def write_parquet(found: Sequence[Piece], chosen: Selection, folder: Path) -> li
         raise InvalidRequestError(f"{folder} holds Parquet files already; give another folder")
     folder.mkdir(parents=True, exist_ok=True)
     written = []
-    for number, data in enumerate(filled(found, chosen)):
+    for number, data in enumerate(_filled(found, chosen)):
         path = folder / f"part-{number:05}.parquet"
         begun = path.with_suffix(".begun")  # a killed run leaves no file that looks finished
         pq.write_table(plain(data), begun)
@@ -52,16 +52,15 @@ def write_parquet(found: Sequence[Piece], chosen: Selection, folder: Path) -> li
     return written
 
 
-def filled(found: Sequence[Piece], chosen: Selection) -> Iterator[pa.Table]:
+def _filled(found: Sequence[Piece], chosen: Selection) -> Iterator[pa.Table]:
     """Read the parts that have rows of the selection, one after the other; never nothing."""
     rows = 0
-    for piece in found:
-        data = read_piece(piece, chosen.table, chosen.columns, chosen.rows)
+    for data in streamed(found, chosen):
         rows += data.num_rows
         if data.num_rows:
             yield data
     if not rows:
-        yield empty_table(chosen.table, chosen.columns)
+        yield schema_of(chosen).empty_table()
 
 
 def plain(data: pa.Table) -> pa.Table:

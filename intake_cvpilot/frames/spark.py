@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
+from intake_cvpilot.errors import MissingExtraError
 from intake_cvpilot.extras import need
 from intake_cvpilot.frames.arrow import checked
 from intake_cvpilot.frames.naming import named, read_columns, schema_of
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from intake_cvpilot.frames.select import Piece, Selection
 
-__all__ = ["dialect", "spark_type", "to_spark"]
+__all__ = ["dialect", "session_of", "spark_type", "to_spark"]
 
 _TYPES: Final = {
     pa.bool_(): "boolean",
@@ -54,12 +55,11 @@ def to_spark(
     Raises
     ------
     MissingExtraError
-        PySpark is not installed.
+        PySpark is not installed, or finds no Java that starts.
     PartitionChangedError, DamagedError
         A part has gone, or is not what its manifest says.
     """
-    sql = need("pyspark.sql", "spark")
-    session = session or sql.SparkSession.getActiveSession() or _local()
+    session = session_of(session)
     if not found:
         empty: DataFrame = session.createDataFrame([], ddl(schema_of(chosen)))
         return empty
@@ -93,9 +93,28 @@ def dialect() -> Dialect:
     )
 
 
+def session_of(given: SparkSession | None) -> SparkSession:
+    """Give the session to use: the caller's, the active one, else a new one.
+
+    Raises
+    ------
+    MissingExtraError
+        PySpark is not installed, or finds no Java that starts.
+    """
+    sql = need("pyspark.sql", "spark")
+    return given or sql.SparkSession.getActiveSession() or _local()
+
+
 def _local() -> SparkSession:
     """A session of our own, whose Python workers are this Python and not the first in the path."""
-    started: SparkSession = need("pyspark.sql", "spark").SparkSession.builder.getOrCreate()
+    failed = need("pyspark.errors", "spark").PySparkRuntimeError
+    try:
+        started: SparkSession = need("pyspark.sql", "spark").SparkSession.builder.getOrCreate()
+    except (failed, OSError) as error:
+        raise MissingExtraError(
+            f"Spark did not start ({error}). It needs Java 17 or later: install it, and have "
+            "`java` in the path or let JAVA_HOME name its folder; or give a session="
+        ) from error
     if (started.sparkContext.master or "").startswith("local"):
         started.sparkContext.pythonExec = sys.executable
     return started
