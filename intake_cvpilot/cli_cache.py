@@ -107,7 +107,7 @@ def clear(
     options: Any = options_of(**given)
     asking = None if yes else confirm
     done = remove(source, message_type, dry_run=dry_run, confirm=asking, **options)
-    if done.dry_run and done.partitions and not dry_run:
+    if done.dry_run and (done.partitions or done.cut) and not dry_run:
         click.echo("nothing was removed", err=True)
         return
     tell(done, as_json)

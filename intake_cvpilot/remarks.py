@@ -30,8 +30,8 @@ def remark(report: Report, new: Collection[Manifest]) -> None:
         keys = [each.key for each in report.partitions if each.key in listed]
         span = keys[0] if len(keys) == 1 else f"{len(keys):,}, {keys[0]} to {keys[-1]}"
         warn(
-            f"{report.archive} has no objects for any of these partitions ({span}): is that its "
-            "top folder, and does it cover the range?"
+            f"{report.archive} has no objects for any of these partitions ({span}): does it cover "
+            "the range?"
         )
     unknown: dict[str, tuple[str, int]] = {}
     timeless, unverified, behind = 0, [], 0

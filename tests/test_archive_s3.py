@@ -129,9 +129,23 @@ def test_empty_objects_are_units_and_folder_markers_are_none(bucket_of, opened, 
 
 
 def test_an_empty_day_is_known_to_be_empty(bucket_of, opened):
-    snapshot = opened(bucket_of({"other": b""})).snapshot(DAY)
+    another = DAY.replace("04/01", "04/02")
+    archive = opened(bucket_of({f"{another}00/a": b""}))
+    snapshot = archive.snapshot(DAY)
     assert snapshot.units == ()
     assert snapshot.authoritative
+    asked = archive.traffic.requests
+    archive.snapshot(DAY)
+    assert archive.traffic.requests == asked + 1, "its top folder was looked at once"
+
+
+def test_a_bucket_without_the_table_at_all_is_not_empty_days(bucket_of, opened):
+    bucket = bucket_of({f"{DAY}00/a": b"a", f"copy/{DAY}00/a": b"a"})
+    for wrong in ("", "/wydot", "/cop"):
+        other = DAY if wrong else DAY.replace("BSM", "TIM")
+        with pytest.raises(ArchiveError, match="at all, so an empty day of it proves nothing"):
+            opened(bucket + wrong).snapshot(other)
+    assert len(opened(f"{bucket}/copy").snapshot(DAY).units) == 1
 
 
 def test_an_archive_may_lie_below_a_bucket(bucket_of, opened, tmp_path):

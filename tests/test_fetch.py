@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cloudpickle
+import fsspec
 import msgspec
 import pytest
 
@@ -503,11 +504,25 @@ def test_an_unreachable_archive_is_given_up_after_a_few_partitions(tmp_path):
     assert "wydot/BSM/2021/01/08 and 112 more: ArchiveError: not tried" in str(caught.value)
 
 
-def test_an_archive_without_any_object_for_the_range_is_told(own):
-    with pytest.warns(UserWarning, match="top folder"):
-        cv.fetch(
-            "wydot", "bsm", DAY, DAY, archive=own["archive"] / "wydot", cache_dir=own["cache_dir"]
-        )
+@pytest.mark.parametrize("wrong", ["wydot", "wydot/BSM", "..", "wydot/BSM/2021"])
+@pytest.mark.parametrize("kind", ["a folder", "fsspec"])
+def test_a_folder_above_or_below_the_archive_is_an_error_and_stores_nothing(own, wrong, kind):
+    archive = (own["archive"] / wrong).resolve()
+    if kind == "fsspec":
+        memory = fsspec.filesystem("memory")
+        root = f"/{own['archive'].parent.name}/archive"
+        for path in (path for path in own["archive"].rglob("*") if path.is_file()):
+            memory.pipe(f"{root}/{path.relative_to(own['archive'])}", path.read_bytes())
+        archive = f"memory:/{os.path.normpath(f'{root}/{wrong}')}"
+    with pytest.raises(cv.ArchiveError, match=r"no wydot/BSM/ at all.*above wydot/"):
+        cv.fetch("wydot", "bsm", DAY, DAY, archive=archive, cache_dir=own["cache_dir"] / "new")
+    assert not list((own["cache_dir"] / "new").rglob("manifest.json"))
+
+
+def test_a_day_that_a_copy_lacks_is_told_and_is_no_error(own):
+    with pytest.warns(UserWarning, match="does it cover the range"):
+        report = cv.fetch("wydot", "bsm", "2019-02-01", "2019-02-01", **own)
+    assert report.partitions[0].status == "no_data"
 
 
 def test_the_package_survives_cloudpickle():

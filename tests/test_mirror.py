@@ -181,7 +181,11 @@ def test_a_damaged_mirror_is_an_error_and_the_same_command_mends_it(
 
 def test_an_emptied_bucket_empties_no_mirror(objects, server, bucket, to):
     cv.mirror(*DAY, to, **bucket)
+    kept = server.objects.copy()
     server.objects.clear()
+    with pytest.raises(cv.ArchiveError, match="at all"):
+        cv.mirror(*DAY, to, **bucket)
+    server.objects |= {key.replace("/2021/04/01/", "/2022/04/01/"): kept[key] for key in kept}
     with pytest.raises(cv.ArchiveError, match="is kept"):
         cv.mirror(*DAY, to, **bucket)
     assert raw(to) == objects
@@ -234,7 +238,7 @@ def test_the_archive_is_no_mirror_of_itself(tmp_path):
 
 
 def test_an_empty_local_folder_proves_nothing_to_a_mirror(tmp_path, to):
-    (tmp_path / "archive").mkdir()
+    (tmp_path / "archive/wydot/BSM").mkdir(parents=True)
     with pytest.raises(cv.ArchiveError, match=r"proves nothing.*--on-error skip"):
         cv.mirror(*DAY, to, archive=tmp_path / "archive")
     with pytest.warns(UserWarning, match="proves nothing"):

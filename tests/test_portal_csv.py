@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -13,6 +14,7 @@ import time
 from datetime import datetime
 
 import pytest
+from filelock import FileLock
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -81,6 +83,67 @@ def test_the_split_table_may_go_and_the_days_fetched_stay(where):
     assert cv.open_pandas(*ask, **where).equals(before)
     assert not (where["cache_dir"] / ".split").exists()
     assert len(cv.open_pandas("wydot_portal", "BSM", "2021-04-03", "2021-04-03", **where)) == 100
+
+
+def aged(folder, hours=2):
+    """As if nothing there had been used for so long."""
+    then = time.time() - hours * 3600
+    for path in [folder, *folder.rglob("*")]:
+        os.utime(path, (then, then))
+
+
+def test_what_a_table_was_cut_into_is_counted_and_goes_when_nobody_uses_it(where, tmp_path):
+    ask = ("wydot_portal", "BSM", "2021-04-02", "2021-04-02")
+    known = {"cache_dir": where["cache_dir"], "archive": where["archive"]}
+    cache = where["cache_dir"]
+    before = len(cv.open_pandas(*ask, **where))
+    days = cache / ".split"
+    size = sum(path.stat().st_size for path in days.rglob("*") if path.is_file())
+    assert cv.status(**known).cut == size > 10_000
+    assert f"cut into days: {size:,} bytes" in str(cv.status(**known))
+    assert cv.evict(max_size=0, cache_dir=cache).freed == 0, "it was used within the hour"
+    aged(days)
+    cv.fetch("wydot_portal", "BSM", "2021-04-03", "2021-04-03", **where)
+    assert cv.evict(max_size=0, cache_dir=cache).freed == 0, "reading is use"
+    aged(days)
+    (lock,) = days.rglob("split.lock")
+    with FileLock(lock):
+        aged(days)
+        held = cv.evict(max_size=0, cache_dir=cache)
+    assert "being cut by another process" in held.failed[0][1]
+    aged(days)
+    would = cv.evict(max_size=0, dry_run=True, cache_dir=cache)
+    done = cv.evict(max_size=0, cache_dir=cache)
+    assert done.cut == would.cut != ()
+    assert (done.freed, done.partitions) == (would.freed, ())
+    assert cv.status(**known).cut == 0
+    # The days that were fetched stay, and others are cut anew.
+    assert len(cv.open_pandas(*ask, offline=True, **where)) == before
+    cv.fetch("wydot_portal", "BSM", "2021-04-01", "2021-04-01", **where)
+    assert cv.status(**known).cut > size / 2
+    assert cv.clear(*ask, **known).cut == (), "a range says nothing of the table"
+    would = cv.clear("wydot_portal", dry_run=True, **known)
+    assert len(would.cut) == 1
+    assert "cut into days" in str(would)
+    other = {**known, "archive": f"file://{tmp_path / 'other.csv'}"}
+    with pytest.warns(UserWarning, match="has nothing here"):
+        assert cv.clear("wydot_portal", **other).cut == ()
+    assert cv.status(**known).cut > 0
+    assert cv.clear("wydot_portal", **known).freed == would.freed
+    assert cv.status(**known).cut == 0
+
+
+def test_a_link_in_the_place_of_a_cut_table_is_not_followed(where, tmp_path):
+    cv.fetch("wydot_portal", "BSM", "2021-04-02", "2021-04-02", **where)
+    (name,) = (where["cache_dir"] / ".split").iterdir()
+    outside = tmp_path / "outside"
+    name.rename(outside)
+    name.symlink_to(outside)
+    aged(outside)
+    cv.evict(max_size=0, cache_dir=where["cache_dir"])
+    cv.clear("wydot_portal", cache_dir=where["cache_dir"], archive=where["archive"])
+    assert (outside / "state.json").exists()
+    assert list((outside / "days").iterdir())
 
 
 def test_a_comparison_with_the_table_splits_it_in_the_cache(where, tmp_path, monkeypatch):

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from intake_cvpilot.archive.base import Received, Snapshot, Traffic, Unit
 from intake_cvpilot.archive.crew import arrivals, gather
 from intake_cvpilot.archive.meter import Meter
-from intake_cvpilot.archive.translate import from_system, shown
+from intake_cvpilot.archive.translate import from_system, no_table, shown
 from intake_cvpilot.errors import ArchiveError, ChangedError, InvalidRequestError
 
 if TYPE_CHECKING:
@@ -83,6 +83,9 @@ class FolderArchive:
                 )
             here = os.path.lexists(self._root / path)
             found = sorted(self._walk(self._root / path, prefix, ())) if here else []
+            if not found and not (self._root / path.parts[0] / path.parts[1]).is_dir():
+                there = [child.name for child in self._root.iterdir()]
+                raise no_table(prefix, str(self._root), there)
         except ArchiveError:
             raise
         except OSError as error:

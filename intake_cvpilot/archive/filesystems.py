@@ -28,7 +28,7 @@ from intake_cvpilot.archive.retry import Retry, TransientError
 from intake_cvpilot.archive.stop import Stop
 from intake_cvpilot.archive.throttle import Throttle
 from intake_cvpilot.archive.transfer import is_md5
-from intake_cvpilot.archive.translate import from_system, shown
+from intake_cvpilot.archive.translate import from_system, no_table, shown
 from intake_cvpilot.errors import ArchiveError, ChangedError, CVPilotError, InvalidRequestError
 
 if TYPE_CHECKING:
@@ -125,6 +125,8 @@ class FilesystemArchive:
         units = tuple(sorted(_unit(key, info) for key, info in found.items()))
         if not units and self.peek(INDEX) is not None:
             raise not_whole(prefix.rstrip("/"), self.identity)
+        if not units and not self._asked(lambda: self._has_table(prefix), what):
+            raise no_table(prefix, self.identity)
         return Snapshot(prefix, units, listed_at, authoritative=bool(units))
 
     def read(self, units: Sequence[Unit], folder: Path) -> Generator[Received, None, None]:
@@ -160,6 +162,10 @@ class FilesystemArchive:
 
     def close(self) -> None:
         """Do nothing: fsspec keeps its file systems and their connections."""
+
+    def _has_table(self, prefix: str) -> bool:
+        table = "/".join(prefix.split("/")[:2])
+        return bool(self._fs.exists(f"{self._root}/{table}" if self._root else table))
 
     def _find(self, prefix: str) -> dict[str, Mapping[str, Any]]:
         self._fs.invalidate_cache()

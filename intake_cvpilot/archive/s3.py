@@ -23,7 +23,7 @@ from intake_cvpilot.archive.s3_options import S3Options
 from intake_cvpilot.archive.stop import Stop
 from intake_cvpilot.archive.throttle import Throttle
 from intake_cvpilot.archive.transfer import Transfer, hides_md5, is_md5
-from intake_cvpilot.archive.translate import from_status, shown
+from intake_cvpilot.archive.translate import from_status, no_table, shown
 from intake_cvpilot.errors import AccessDeniedError, ArchiveError, InvalidRequestError
 
 if TYPE_CHECKING:
@@ -73,6 +73,7 @@ class S3Archive:
         options = replace(S3Options.parse(storage_options), endpoint=address.endpoint)
         self._is_public = options.endpoint is None and self._bucket == _PUBLIC_BUCKET
         self._mirror: bool | None = None
+        self._tables: dict[str, bool] = {}
         self._anon = options.anon
         self._threads = threads
         self._policy = policy
@@ -105,6 +106,8 @@ class S3Archive:
             units = [Unit(u.key[cut:], u.size, u.etag, u.last_modified) for u in units]
         if probe and not units and not self._is_public and self._is_mirror():
             raise not_whole(prefix.rstrip("/"), self.identity)
+        if probe and not units and not self._is_public and not self._has_table(prefix):
+            raise no_table(prefix, self.identity)
         return Snapshot(prefix, tuple(units), listed_at)
 
     def read(self, units: Sequence[Unit], folder: Path) -> Generator[Received, None, None]:
@@ -137,6 +140,15 @@ class S3Archive:
     def close(self) -> None:
         """Close the connections."""
         self._http.close()
+
+    def _has_table(self, prefix: str) -> bool:
+        """Ask once whether there is anything of a source and message type."""
+        table = "/".join([*prefix.split("/")[:2], ""])
+        if table not in self._tables:
+            full = self._root + table
+            what = f"listing s3://{self._bucket}/{full}"
+            self._tables[table] = bool(self._page(full, what, Stop(), None).units)
+        return self._tables[table]
 
     def _is_mirror(self) -> bool:
         """Ask once whether this bucket is a mirror: what it lacks is then not known to be empty."""

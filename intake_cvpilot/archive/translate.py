@@ -21,9 +21,9 @@ from intake_cvpilot.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
-__all__ = ["from_disk", "from_network", "from_status", "from_system", "shown"]
+__all__ = ["from_disk", "from_network", "from_status", "from_system", "no_table", "shown"]
 
 _CODE = re.compile(rb"<Code>([A-Za-z0-9._]{1,64})</Code>")
 _BUSY = {"SlowDown", "RequestLimitExceeded", "Throttling", "ThrottlingException",
@@ -185,3 +185,14 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
     if not seconds > 0:  # NaN too
         return None
     return min(seconds, _LONGEST_RETRY_AFTER)
+
+
+def no_table(prefix: str, where: str, there: Iterable[str] = ()) -> ArchiveError:
+    """Say that a place has nothing at all of a source and message type: it is no copy of them."""
+    source, message_type, *_ = prefix.split("/")
+    found = ", ".join(shown(name) for name in sorted(there)[:8])
+    return ArchiveError(
+        f"{where} has no {source}/{message_type}/ at all, so an empty day of it proves nothing and "
+        f"none is stored; objects lie there as in the bucket, e.g. {prefix}00/NAME. Give the "
+        f"folder above {source}/ as archive=" + (f"; this one has: {found}" if found else "")
+    )

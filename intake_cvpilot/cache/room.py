@@ -1,8 +1,8 @@
 """Making room: what may go from a cache, in which order, and what must stay.
 
-What is staged goes first, then superseded parts, then whole partitions, the least recently used
-before the others.  A partition that was used within the last hour stays, and so does whatever the
-caller keeps.  A partition that another process holds is passed over.
+What is staged goes first, then downloaded tables that were cut into days, superseded parts, and
+whole partitions, the least recently used before the others.  What was used within the last hour
+stays, and so does whatever the caller keeps.  What another process holds is passed over.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from intake_cvpilot.cache.census import Held, held, layouts, size, staged
 from intake_cvpilot.cache.commit import superseded
 from intake_cvpilot.cache.layout import require_mark
 from intake_cvpilot.cache.removal import remove, remove_staged
+from intake_cvpilot.cache.splits import Cut, cuts, remove_cut
 from intake_cvpilot.cache.usage import last_used
 from intake_cvpilot.errors import CacheError
 
@@ -35,6 +36,8 @@ class Freed:
     """Partitions, each with the name of its archive's folder."""
     staged: tuple[str, ...] = ()
     """Partitions whose staging was removed."""
+    cut: tuple[str, ...] = ()
+    """Names of the archives' folders whose table, cut into days, was removed."""
     failed: tuple[tuple[str, str], ...] = ()
     """What should have gone and did not (another process holds it, say), and why."""
     freed: int = 0
@@ -44,10 +47,11 @@ class Freed:
 
 
 def total(root: Path) -> int:
-    """Give the bytes of all partitions, and of what is staged."""
+    """Give the bytes of all partitions, of what is staged and of tables cut into days."""
+    places = layouts(root)
     return sum(
-        one.bytes for layout in layouts(root) for each in (held, staged) for one in each(layout)
-    )
+        one.bytes for layout in places for each in (held, staged) for one in each(layout)
+    ) + sum(cut.bytes for cut in cuts(root))
 
 
 def make_room(
@@ -107,19 +111,26 @@ class _Sweeping:
         self.now = datetime.now(UTC)
         self.staged = [one for layout in layouts(root) for one in staged(layout)]
         self.parts = [one for layout in layouts(root) for one in held(layout)]
-        self.before = self.left = sum(one.bytes for one in (*self.staged, *self.parts))
+        self.cuts = list(cuts(root))
+        self.before = self.left = sum(one.bytes for one in (*self.staged, *self.parts)) + sum(
+            cut.bytes for cut in self.cuts
+        )
         self.staged, self.parts = (
             sorted((one for one in found if one.name not in keep), key=lambda one: one.used)
             for found in (self.staged, self.parts)
         )
-        self.gone: dict[str, list[str]] = {"staged": [], "removed": []}
+        self.root = root
+        self.gone: dict[str, list[str]] = {"staged": [], "cut": [], "removed": []}
         self.failed: dict[str, str] = {}
 
     def run(self) -> None:
         for one in self.staged:
             if self.must_go(one):
                 self.remove(one, "staged")
-        idle = [one for one in self.parts if self.now - one.used > IN_USE]
+        for cut in self.cuts:
+            if self.is_idle(cut) and self.must_go(cut):
+                self.uncut(cut)
+        idle = [one for one in self.parts if self.is_idle(one)]
         for one in idle:
             if self.is_full and not self.dry_run:
                 self.drop_superseded(one)
@@ -131,7 +142,10 @@ class _Sweeping:
     def is_full(self) -> bool:
         return self.most is not None and self.left > self.most
 
-    def must_go(self, one: Held) -> bool:
+    def is_idle(self, one: Held | Cut) -> bool:
+        return self.now - one.used > IN_USE
+
+    def must_go(self, one: Held | Cut) -> bool:
         too_old = self.older_than is not None and self.now - one.used > self.older_than
         return self.is_full or too_old
 
@@ -148,6 +162,17 @@ class _Sweeping:
         if freed:
             self.left -= freed
             self.gone[how].append(one.name)
+
+    def uncut(self, one: Cut) -> None:
+        freed = one.bytes
+        if not self.dry_run:
+            try:
+                freed = remove_cut(self.root, one.tree)
+            except CacheError as error:
+                self.failed[one.tree] = str(error)
+                return
+        self.left -= freed
+        self.gone["cut"].append(one.tree)
 
     def now_of(self, one: Held, how: str) -> int:
         """Remove it under its lock, unless somebody has used it since we looked."""
@@ -168,6 +193,7 @@ class _Sweeping:
         return Freed(
             removed=tuple(self.gone["removed"]),
             staged=tuple(self.gone["staged"]),
+            cut=tuple(self.gone["cut"]),
             failed=tuple(self.failed.items()),
             freed=self.before - self.left,
             left=self.left,

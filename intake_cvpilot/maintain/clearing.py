@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -13,6 +13,7 @@ from intake_cvpilot.cache.census import size
 from intake_cvpilot.cache.layout import require_mark
 from intake_cvpilot.cache.removal import remove
 from intake_cvpilot.cache.room import make_room
+from intake_cvpilot.cache.splits import cuts, remove_cut
 from intake_cvpilot.errors import CacheError, InvalidRequestError
 from intake_cvpilot.maintain.selection import Stock, StockOptions, stocks
 from intake_cvpilot.options import with_options
@@ -34,6 +35,8 @@ class Removed:
     """Partitions that went; of `evict` with the name of their archive's folder."""
     staged: tuple[str, ...]
     """Partitions of which what was staged went."""
+    cut: tuple[str, ...]
+    """Names of the archives' folders whose downloaded table, cut into days, went."""
     failed: tuple[tuple[str, str], ...]
     """Partitions that should have gone and did not, and why."""
     freed: int
@@ -62,6 +65,7 @@ class Removed:
         ]
         lines += [f"  {key}" for key in self.partitions]
         lines += [f"  staged: {key}" for key in self.staged]
+        lines += [f"  a downloaded table, cut into days: {tree}" for tree in self.cut]
         lines += [f"  not removed: {key}: {why}" for key, why in self.failed]
         if self.left is not None:
             lines.append(f"the cache takes {self.left:,} bytes")
@@ -84,6 +88,9 @@ def clear(
     **options: Unpack[StockOptions],
 ) -> Removed:
     """Remove partitions from the cache; without arguments all of the archive's.
+
+    Without a range, what a downloaded table (``archive="file:///.../rows.csv"``) was cut into goes
+    as well.
 
     Parameters
     ----------
@@ -119,14 +126,19 @@ def clear(
     root = resolve(cache_dir=options.get("cache_dir")).cache_dir
     require_mark(root)
     found = stocks(source, message_type, start, end, options)
-    would = _remove(root, found, dry_run=True)
-    if dry_run or not would.partitions or (confirm is not None and not confirm(would)):
+    trees = {stock.layout.tree for stock in found} if start is None else set()
+    would = _remove(root, found, trees, dry_run=True)
+    if dry_run or not (would.partitions or would.cut):
         return would
-    return _remove(root, found, dry_run=False)
+    if confirm is not None and not confirm(would):
+        return would
+    return _remove(root, found, trees, dry_run=False)
 
 
-def _remove(root: Path, found: tuple[Stock, ...], *, dry_run: bool) -> Removed:
-    removed, failed, freed = [], [], 0
+def _remove(
+    root: Path, found: tuple[Stock, ...], trees: Collection[str], *, dry_run: bool
+) -> Removed:
+    removed, failed, freed, gone = [], [], 0, []
     for stock in found:
         for key in stock.keys:
             try:
@@ -134,11 +146,18 @@ def _remove(root: Path, found: tuple[Stock, ...], *, dry_run: bool) -> Removed:
                 removed.append(key)
             except CacheError as error:
                 failed.append((key, str(error)))
+    for cut in [cut for cut in cuts(root) if cut.tree in trees]:
+        try:
+            freed += cut.bytes if dry_run else remove_cut(root, cut.tree)
+            gone.append(cut.tree)
+        except CacheError as error:
+            failed.append((cut.tree, str(error)))
     return Removed(
         cache=str(root),
         dry_run=dry_run,
         partitions=tuple(removed),
         staged=(),
+        cut=tuple(gone),
         failed=tuple(failed),
         freed=freed,
     )
@@ -160,8 +179,9 @@ def evict(
 ) -> Removed:
     """Remove what is least needed, of all archives, until the cache is small enough.
 
-    What is staged goes first, then the partitions that were used least recently.  What was used
-    within the last hour, or is held by another process, stays.
+    What is staged goes first, then downloaded tables that were cut into days, then the partitions
+    that were used least recently.  What was used within the last hour, or is held by another
+    process, stays.
 
     Parameters
     ----------
@@ -207,6 +227,7 @@ def evict(
         dry_run=dry_run,
         partitions=done.removed,
         staged=done.staged,
+        cut=done.cut,
         failed=done.failed,
         freed=done.freed,
         left=done.left,

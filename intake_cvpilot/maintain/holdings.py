@@ -15,6 +15,7 @@ from intake_cvpilot.build import table_versions
 from intake_cvpilot.cache.census import layouts
 from intake_cvpilot.cache.census import staged as staged_in
 from intake_cvpilot.cache.manifest import load
+from intake_cvpilot.cache.splits import cuts
 from intake_cvpilot.errors import CacheError, NewerError
 from intake_cvpilot.maintain.selection import Stock, stocks
 from intake_cvpilot.partition import WEEKDAYS
@@ -74,6 +75,8 @@ class Status:
     """Partitions that a newer version of the library wrote, and both ways on."""
     staged: int = 0
     """Bytes of fetches under way or left, over all archives."""
+    cut: int = 0
+    """Bytes of downloaded tables that were cut into days, over all archives."""
     limit: int | None = None
     """Bytes that the cache may take; None for any number."""
 
@@ -105,6 +108,8 @@ class Status:
             lines.append("  nothing yet")
         if self.staged:
             lines.append(f"  staged: {self.staged:,} bytes")
+        if self.cut:
+            lines.append(f"  downloaded tables, cut into days: {self.cut:,} bytes")
         if self.limit is not None:
             lines.append(f"  limit: {self.limit:,} bytes")
         lines += [f"  damaged: {key}: {why}" for key, why in self.damaged.items()]
@@ -165,6 +170,7 @@ def status(
         damaged,
         newer,
         sum(one.bytes for one in waiting),
+        sum(cut.bytes for cut in cuts(settings.cache_dir)),
         settings.cache_limit,
     )
 
