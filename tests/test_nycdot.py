@@ -169,7 +169,7 @@ def test_columns_and_filters_of_the_caller_come_on_top(where):
 @pytest.mark.parametrize("table", TABLES)
 def test_an_empty_range_keeps_the_dtypes(tmp_path, table):
     asked = {"archive": write(tmp_path / "archive", {}), "cache_dir": tmp_path / "cache"}
-    asked["archive"].mkdir()
+    (asked["archive"] / "nycdot/EVENT").mkdir(parents=True)
     meta = frame_meta("nycdot", "EVENT", table)
     with pytest.warns(UserWarning, match="no objects for any of these partitions"):
         frame = cv.open_pandas("nycdot", "EVENT", *APRIL, table=table, **asked)

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import intake_cvpilot as cv
@@ -106,6 +106,7 @@ def test_figures_of_blocks_add_up_to_those_of_the_whole(cells, cuts):
 
 
 @given(st.lists(st.integers(0, 10**14), min_size=1, max_size=200))
+@example([10_000])
 def test_percentiles_are_within_their_bound(micros):
     found = Lateness.of(figures(rows_of([(0, us, "generated", False) for us in micros])).lateness)
     ordered = [micro / 1e6 for micro in sorted(micros)]
@@ -115,7 +116,8 @@ def test_percentiles_are_within_their_bound(micros):
         (ordered[-1], found.max),
         *((ranked[p], told_seconds[p]) for p in ranked),
     ]:
-        assert seconds == pytest.approx(true, rel=ERROR, abs=0.0005)
+        # The bound itself is reached: half a millisecond, and a decimal that floats miss by a hair.
+        assert seconds == pytest.approx(true, rel=ERROR, abs=0.0005 + 1e-9)
     assert found.rows == len(micros)
 
 

@@ -193,6 +193,6 @@ def no_table(prefix: str, where: str, there: Iterable[str] = ()) -> ArchiveError
     found = ", ".join(shown(name) for name in sorted(there)[:8])
     return ArchiveError(
         f"{where} has no {source}/{message_type}/ at all, so an empty day of it proves nothing and "
-        f"none is stored; objects lie there as in the bucket, e.g. {prefix}00/NAME. Give the "
+        "none is stored. Objects lie there as in the bucket, below year, month and day: give the "
         f"folder above {source}/ as archive=" + (f"; this one has: {found}" if found else "")
     )
