@@ -6,6 +6,7 @@ stay in the files that the worker wrote.
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import threading
@@ -13,7 +14,7 @@ import time
 from concurrent.futures import BrokenExecutor, Executor, Future
 from typing import TYPE_CHECKING, Protocol
 
-from intake_cvpilot.build import BlockResult, BlockTask, build_block
+from intake_cvpilot.build import BlockResult, BlockTask, build_block, load_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,11 +76,15 @@ class Inline:
 
 
 class Pool:
-    """Builds blocks over loky processes, which need no main guard in the caller's script."""
+    """Builds blocks over loky processes, which need no main guard in the caller's script.
+
+    They start at once, so that they are ready when the first block has arrived.
+    """
 
     def __init__(self, jobs: int) -> None:
         self._jobs = jobs
         self._executor = new_executor(jobs)
+        self._executor.submit(load_all)  # the first task starts all of them
 
     def submit(self, task: BlockTask) -> Future[BlockResult]:
         """Queue the block."""
@@ -131,8 +136,15 @@ def new_executor(jobs: int) -> ProcessPoolExecutor:
     from loky import ProcessPoolExecutor
 
     return ProcessPoolExecutor(
-        max_workers=jobs, timeout=60, initializer=end_with, initargs=(os.getpid(),)
+        max_workers=jobs, timeout=60, initializer=begin, initargs=(os.getpid(),)
     )
+
+
+def begin(caller: int) -> None:
+    """Make a process ready."""
+    end_with(caller)
+    load_all()
+    gc.freeze()  # the collector need not walk the modules, least of all when the process ends
 
 
 def end_with(caller: int) -> None:

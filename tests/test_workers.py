@@ -22,6 +22,29 @@ busy[0].result()
 """
 
 
+EARLY = """
+import os, time
+from pathlib import Path
+from intake_cvpilot.workers import POOL_THRESHOLD, workers
+
+def started():
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parent = int(status.read_text().rpartition(")")[2].split()[1])
+            command = (status.parent / "cmdline").read_bytes()
+            yield parent == os.getpid() and b"popen_loky" in command
+        except OSError:
+            pass
+
+with workers(2, POOL_THRESHOLD):
+    deadline = time.monotonic() + 60
+    while sum(started()) < 2 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    print(sum(started()))
+print(sum(started()))
+"""
+
+
 def alive(pid: int) -> bool:
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
@@ -48,3 +71,11 @@ def test_no_process_is_left(end: signal.Signals) -> None:
     for pid in left:
         os.kill(pid, signal.SIGKILL)
     assert not left
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at /proc")
+def test_processes_start_before_the_first_block_is_there() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", EARLY], capture_output=True, text=True, check=True, timeout=200
+    )
+    assert done.stdout.split() == ["2", "0"]
