@@ -310,3 +310,41 @@ def test_the_examples_of_the_page_run(where, spark, tmp_path, monkeypatch):
         exec(compile(block, "docs/engines.md", "exec"), names)
     assert len(names["flat"]) > 0
     assert (tmp_path / "day.ndjson").exists()
+
+
+def inner(text: str) -> str:
+    """A type without what a nested object consists of."""
+    return re.sub(r"(?i)(struct[<(])[^)>]*([)>])", r"\1…\2", text)
+
+
+def types(engine: str, opened) -> dict[str, str]:
+    if engine == "arrow":
+        found = {field.name: field.type for field in opened.schema}
+    elif engine == "polars":
+        found = opened.collect_schema()
+    elif engine == "duckdb":
+        found = dict(zip(opened.columns, opened.types, strict=True))
+    elif engine == "spark":
+        found = {field.name: field.dataType.simpleString() for field in opened.schema}
+    else:
+        found = opened.dtypes
+    return {name: inner(str(kind)) for name, kind in found.items()}
+
+
+@pytest.mark.parametrize("engine", OPENERS)
+def test_the_page_says_what_a_column_is_in_each_engine(engine, where, request):
+    more = {"session": request.getfixturevalue("spark")} if engine == "spark" else {}
+    text = (Path(__file__).parents[1] / "docs" / "engines.md").read_text(encoding="utf-8")
+    head, _, *lines = text.partition("\n| column ")[2].partition("\n\n")[0].splitlines()
+    place = next(n for n, cell in enumerate(head.split("|")) if engine in cell.lower())
+    said = {}
+    for line in lines:
+        named, given = (re.findall("`([^`]+)`", line.strip("|").split("|")[n]) for n in (0, place))
+        said |= zip(named, given, strict=True)
+    found = {}
+    for asked in (DAYS, ("nycdot", "EVENT", "2021-04-01", "2021-04-30")):
+        found |= types(engine, OPENERS[engine](*asked, **where, **more))
+    if engine == "polars" and pl.__version__ < "2":
+        said["parameters"] = "List(Struct(…))"
+    assert said == {name: found[name] for name in said}
+    assert set(found.values()) <= set(said.values()), "a kind of column that the page lacks"
