@@ -10,13 +10,13 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Mapping
+from datetime import date, datetime, timedelta
 from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
-from zoneinfo import ZoneInfo
 
+from intake_cvpilot import instants
 from intake_cvpilot.errors import InvalidRequestError
 
 if TYPE_CHECKING:
@@ -78,7 +78,13 @@ class S3DataGatherer:
         self._source = self._required("source")
         self._type = self._required("message_type")
         self._days = self._range()
-        self._fill = dict(self._optional("fill") or {})
+        given = self._optional("fill")
+        self._fill = {} if given is None else given
+        if not isinstance(self._fill, Mapping):
+            raise InvalidRequestError(
+                f"{_KEY}fill maps columns to values, such as {{'coreData_elevation': 0.0}}, and is "
+                f"not {self._fill!r}"
+            )
         self._format = self._optional("time_format") or "export"
         if self._format not in ("export", "api"):
             raise InvalidRequestError(f"{_KEY}time_format is export or api, not {self._format!r}")
@@ -95,7 +101,7 @@ class S3DataGatherer:
         Raises
         ------
         InvalidRequestError
-            ``.fill`` names a column that is not read.
+            ``.fill`` names a column that is not read, or a value of another kind than its column.
         PartitionsFailedError, ArchiveError, CacheError
             As for `open_dask`.
         """
@@ -111,6 +117,8 @@ class S3DataGatherer:
         if unknown:
             raise InvalidRequestError(f"{_KEY}fill names {unknown[0]!r}, which is not gathered")
         meta = as_pipeline(frame._meta, self._format)  # noqa: SLF001 -- dask's own way to ask
+        for name, value in self._fill.items():
+            _refuse_other(value, name, meta[name].dtype)
         frame = frame.map_partitions(as_pipeline, self._format, meta=meta)  # type: ignore[no-untyped-call]
         self.data = self._filled(frame)
         return self.data
@@ -187,16 +195,43 @@ class S3DataGatherer:
         start, end = self._optional("start_date"), self._optional("end_date")
         back = self._optional("days_back")
         if start is None and back is not None:
-            zone = ZoneInfo(self._optional("timezone") or "UTC")
+            zone = instants.zone(self._optional("timezone") or "UTC")
             if end is None:
                 end = datetime.now(zone).date() - timedelta(days=1)
-            last = datetime.fromisoformat(str(end)).replace(tzinfo=UTC).date()
-            start = last - timedelta(days=int(back) - 1)
+            start = _day(end) - timedelta(days=_count(back) - 1)
         if start is None or end is None:
             raise InvalidRequestError(
                 f"{_KEY}start_date and {_KEY}end_date, or {_KEY}days_back, must be configured"
             )
         return start, end
+
+
+def _day(end: Any) -> date:
+    """Give the last day; an instant's is the day that it lies in."""
+    found = instants.read(end)
+    return found.date() if isinstance(found, datetime) else found
+
+
+def _count(back: Any) -> int:
+    try:
+        days = int(back)
+    except (TypeError, ValueError):
+        days = 0
+    if days < 1:
+        raise InvalidRequestError(f"{_KEY}days_back is a number of days from 1, not {back!r}")
+    return days
+
+
+def _refuse_other(value: Any, name: str, dtype: Any) -> None:
+    """Refuse a value that would give a column another dtype."""
+    import pandas as pd
+
+    try:
+        fits = isinstance(value, str) if dtype.kind == "O" else len(pd.array([value], dtype)) == 1
+    except (TypeError, ValueError):
+        fits = False
+    if not fits:
+        raise InvalidRequestError(f"{_KEY}fill: {value!r} is no {dtype} as {name} is")
 
 
 def as_pipeline(frame: pd.DataFrame, times: str) -> pd.DataFrame:

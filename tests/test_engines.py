@@ -256,6 +256,23 @@ def test_conditions_are_those_of_arrow(some, op, one):
     assert sorted(relation.fetchall(), key=repr) == sorted([(v,) for v in expected], key=repr)
 
 
+def test_later_choices_reach_the_files(where, spark, capsys):
+    """What each engine says that it will read of columns and rows chosen after opening."""
+    lazy = cv.open_polars(*DAYS, **where).filter(pl.col("speed") > 20).select("line").explain()
+    assert re.search(r"PROJECT 3/\d+ COLUMNS\s+SELECTION: .*speed", lazy)
+    relation = cv.open_duckdb(*DAYS, **where).filter("speed > 20").select("line").explain()
+    scan = relation.partition("PARQUET_SCAN")[2]
+    assert re.search(r"Projections: line\b", scan)
+    assert re.search(r"Filters: speed\s*>\s*20", scan)
+    cv.open_spark(*DAYS, session=spark, **where).where("speed > 20").select("line").explain()
+    plan = capsys.readouterr().out
+    assert re.search(r"FileScan parquet \[event_time#\d+,speed#\d+,line#\d+\]", plan)
+    assert re.search(r"PushedFilters: \[IsNotNull\(event_time\), IsNotNull\(speed\), Gr", plan)
+    frame = cv.open_dask(*DAYS, **where)
+    frame[frame["speed"] > 20]["line"].optimize().pprint()
+    assert "columns=['speed', 'line']" in capsys.readouterr().out
+
+
 @pytest.fixture(scope="module")
 def published(where, moto):
     """The two days in a bucket, with the options to read them there."""

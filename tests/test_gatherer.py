@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import subprocess
 import sys
 
@@ -118,6 +119,27 @@ def test_ranges_columns_and_memory(configured):
             gatherer(**{key: value for key, value in configured.items() if key != lacking})
     with pytest.raises(cv.InvalidRequestError, match="gather_data"):
         gatherer(**configured).compute_data()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("days_back", "soon"),
+        ("days_back", 0),
+        ("timezone", "Mars/Gale"),
+        ("end_date", "tomorrow"),
+        ("fill", 0),
+        ("fill", {"coreData_elevation": "none"}),
+        ("fill", {"metadata_serialId_bundleId": 0.5}),
+        ("fill", {"coreData_id": 0}),
+        ("time_format", "iso"),
+    ],
+)
+def test_a_value_that_is_no_good_is_named(configured, key, value):
+    rest = {k: v for k, v in configured.items() if k != "start_date"}
+    shown = next(iter(value.values())) if isinstance(value, dict) else value
+    with pytest.raises(cv.InvalidRequestError, match=re.escape(repr(shown))):
+        gatherer(**{**rest, "days_back": 1, key: value}).gather_data()
 
 
 @pytest.mark.parametrize("package", [True, False])
