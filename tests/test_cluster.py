@@ -489,8 +489,20 @@ def test_workers_that_come_later_go_on_with_what_all_others_left(cluster, client
     cluster.scale(2)  # those that are killed are started anew, which takes its time
     within(60, lambda: len(client.nthreads()) == 2)
     watch, killed = killing(client.run(os.getpid).values)
-    report = cv.fetch(*DAYS, **where | {"rate": 40}, client=client, progress=watch)
+    told: list[str] = []
+
+    def see(event):
+        if not killed:
+            watch(event)
+            if killed:
+                cluster.scale(0)
+        elif "no worker left" in event.message and not told:
+            told.append(event.message)
+            cluster.scale(2)
+
+    report = cv.fetch(*DAYS, **where | {"rate": 40}, client=client, progress=see)
     assert len(killed) == 2
+    assert told == ["the cluster has no worker left: waiting for one"]
     assert report.actions == {"fetched": 4}
     assert stored(where["cache_dir"]) == local[1]
 
