@@ -28,7 +28,7 @@ def lock(
     as_json: bool,
     **given: Any,
 ) -> None:
-    """Write down a range's partitions, fingerprints and table versions, to have them again.
+    """Write down a range's objects, table versions and digests of values, to have it again.
 
     What is missing is fetched first.  Without --output, or with --json, the lock goes to standard
     output; it is JSON.

@@ -11,12 +11,14 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from intake_cvpilot import __version__
 from intake_cvpilot.account import contents, quality, values
+from intake_cvpilot.cache.folders import output_error
 from intake_cvpilot.cache.layout import check_key
 from intake_cvpilot.errors import InvalidRequestError, LockMismatchError
 from intake_cvpilot.tables import tables_for
@@ -153,14 +155,23 @@ class Lock:
         return json.dumps(self.to_dict(), indent=1, sort_keys=True)
 
     def write(self, path: str | os.PathLike[str]) -> Path:
-        """Write it to a file, in the place of what was there."""
+        """Write it to a file, in the place of what was there.
+
+        Raises
+        ------
+        InvalidRequestError, SpaceError
+            It cannot be written there; what was there is as it was.
+        """
         target = Path(path).expanduser()
         beside = target.with_name(f".{target.name}.{os.getpid()}.part")
         try:
             beside.write_text(f"{self}\n", encoding="utf-8")
             beside.replace(target)
+        except OSError as error:
+            raise output_error(error, target) from error
         finally:
-            beside.unlink(missing_ok=True)
+            with suppress(OSError):
+                beside.unlink()
         return target
 
     @classmethod

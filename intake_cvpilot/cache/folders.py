@@ -18,12 +18,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from intake_cvpilot.errors import CacheError, DamagedError, SpaceError
+from intake_cvpilot.errors import (
+    CacheError,
+    CVPilotError,
+    DamagedError,
+    InvalidRequestError,
+    SpaceError,
+)
 
 __all__ = [
     "Folder",
     "make_root",
     "open_folder",
+    "output_error",
     "refuse_links",
     "storage_error",
     "temporary_name",
@@ -229,6 +236,14 @@ def storage_error(error: OSError, what: str, folder: Path, needed: int = 0) -> C
         f"{what} could not be stored in {folder}: {error.strerror or error}; it was discarded, "
         "and the partition is as it was. Call again; if it stays, check the disk and the rights"
     )
+
+
+def output_error(error: OSError, path: Path) -> CVPilotError:
+    """Say why a file that a caller asked for, beside the cache, could not be written."""
+    why = error.strerror or error
+    if error.errno in _NO_SPACE:
+        return SpaceError(f"no room for {path} ({why}); free some space, or name another place")
+    return InvalidRequestError(f"{path} cannot be written ({why}): name another place")
 
 
 def vanished(error: BaseException | None) -> bool:

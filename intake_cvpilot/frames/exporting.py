@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -14,8 +15,9 @@ from typing import TYPE_CHECKING, Any, Literal, Unpack
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from intake_cvpilot.cache.folders import output_error
 from intake_cvpilot.cache.manifest import instant_text
-from intake_cvpilot.errors import InvalidRequestError
+from intake_cvpilot.errors import CVPilotError, InvalidRequestError
 from intake_cvpilot.extras import need
 from intake_cvpilot.frames.choose import TIME
 from intake_cvpilot.frames.formats import SUFFIXES, write
@@ -104,7 +106,10 @@ def export(
     Raises
     ------
     InvalidRequestError
-        The request, or a file that is there already; before any I/O.
+        The request, or a file that is there already; before anything is fetched.  A place that
+        cannot be written to.
+    SpaceError
+        No room for a file.
     PartitionsFailedError, ArchiveError, CacheError
         As for `open_dask`.
 
@@ -213,15 +218,20 @@ def _write(path: Path, form: str, found: Sequence[Piece], chosen: Selection) -> 
         tables = with_wkb(found, chosen)
     else:
         tables = streamed(found, chosen)
-    path.parent.mkdir(parents=True, exist_ok=True)
     begun = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with begun.open("xb") as stream:
             rows = write(form, stream, schema, tables)
             stream.flush()
             os.fsync(stream.fileno())
         size = begun.stat().st_size
         begun.replace(path)
+    except CVPilotError:
+        raise
+    except OSError as error:
+        raise output_error(error, path) from error
     finally:
-        begun.unlink(missing_ok=True)
+        with suppress(OSError):
+            begun.unlink()
     return Exported(str(path), rows, size)

@@ -8,12 +8,17 @@ import sys
 import tempfile
 import time
 from contextlib import ExitStack, suppress
+from datetime import date
+from functools import partial
 from pathlib import Path
 
 import pytest
 import world
 from mounts import Disk, mounted, run, tmpfs
 from sweep import plain_environment, points
+
+import intake_cvpilot as cv
+from intake_cvpilot.synthetic import write_archive
 
 pytestmark = pytest.mark.needs("gcc", "root")
 
@@ -73,6 +78,24 @@ def test_power_lost_at_any_call_leaves_the_old_or_the_new_generation(
                 finish(driver, root, before, after)
         tried += 1
     figure(f"power-loss points on {disk.kind}, {command}", f"{tried} of {tried} ({calls} calls)")
+
+
+def test_no_room_for_an_export_or_a_lock_is_told_and_nothing_is_left(tmp_path):
+    day = ("wydot", "BSM", "2021-04-01", "2021-04-01")
+    made = write_archive(tmp_path / "archive", days=[date(2021, 4, 1)], records_per_hour=1)
+    where = {"archive": made.folder, "cache_dir": tmp_path / "whole"}
+    lock, export = cv.lock(*day, **where), partial(cv.export, *day, **where)
+    ways = {"a.parquet": export, "a.csv": export, "a.ndjson": export, "lock": lock.write}
+    with tmpfs(tmp_path / "small", "size=16k") as small:
+        (small / "full").write_bytes(bytes(16 * 1024))
+        for name, write in ways.items():
+            with pytest.raises(cv.SpaceError, match=f"no room for .*{name}"):
+                write(small / name)
+            assert [path.name for path in small.iterdir()] == ["full"]
+    (tmp_path / "file").touch()
+    for name, write in ways.items():
+        with pytest.raises(cv.InvalidRequestError, match="cannot be written"):
+            write(tmp_path / "file" / name)
 
 
 def test_disks_that_are_full_at_any_size(driver, root, figure):
