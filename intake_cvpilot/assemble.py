@@ -41,6 +41,7 @@ from intake_cvpilot.partition import Block, blocks
 from intake_cvpilot.progress import Event, Progress
 from intake_cvpilot.state import is_closed
 from intake_cvpilot.warn import warn
+from intake_cvpilot.wording import amount
 
 if TYPE_CHECKING:
     from intake_cvpilot.archive.base import Archive, Snapshot
@@ -138,9 +139,9 @@ class Assembly:
         gone = sorted({unit.key for unit in before.units} - {unit.key for unit in snapshot.units})
         if gone:
             warn(
-                f"{self.key}: {len(gone)} objects vanished from the archive between its listing "
-                f"and reading ({', '.join(gone[:3])}{', ...' if gone[3:] else ''}); the partition "
-                "is stored as the archive lists it now"
+                f"{self.key}: {amount(len(gone), 'object')} vanished from the archive between its "
+                f"listing and reading ({', '.join(gone[:3])}{', ...' if gone[3:] else ''}); the "
+                "partition is stored as the archive lists it now"
             )
         return snapshot
 
@@ -196,7 +197,7 @@ class Assembly:
         """Keep what is committed: an empty folder may be half synced, or not mounted."""
         warn(
             f"{self.key} is empty in {self.layout.identity}, which proves nothing: the "
-            f"{current.counts.objects:,} objects read before are kept"
+            f"what was read before is kept ({amount(current.counts.objects, 'object')})"
         )
         return current
 

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from intake_cvpilot.wording import amount
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -39,7 +41,7 @@ class Changes:
 
     def __str__(self) -> str:
         return (
-            f"{len(self.added):,} objects added, {len(self.changed):,} changed, "
+            f"{amount(len(self.added), 'object')} added, {len(self.changed):,} changed, "
             f"{len(self.deleted):,} deleted"
         )
 

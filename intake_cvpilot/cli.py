@@ -35,6 +35,7 @@ from intake_cvpilot.cli_options import (
     tell,
 )
 from intake_cvpilot.exits import Exit, exit_code
+from intake_cvpilot.wording import amount
 
 __all__ = ["cli", "main"]
 
@@ -111,7 +112,7 @@ def plan(source: str, message_type: str, start: str, end: str, as_json: bool, **
             size = (
                 ""
                 if partition.bytes is None
-                else f"{partition.objects:,} objects, {partition.bytes:,} bytes"
+                else f"{amount(partition.objects or 0, 'object')}, {partition.bytes:,} bytes"
             )
             click.echo(f"  {partition.key}  {partition.state}  {partition.error or size}".rstrip())
     if any(partition.error for partition in made.partitions):

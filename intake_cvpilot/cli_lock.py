@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from intake_cvpilot.cli_options import cache_options, options_of, reach_options, request_options
+from intake_cvpilot.wording import amount
 
 __all__ = ["COMMANDS", "cite", "lock"]
 
@@ -50,7 +51,9 @@ def lock(
         made = write_down(source, message_type, start, end, **options)
     if output is not None:
         made.write(output)
-        click.echo(f"{output}  {len(made.partitions)} partitions, {made.digest}", err=True)
+        click.echo(
+            f"{output}  {amount(len(made.partitions), 'partition')}, {made.digest}", err=True
+        )
     if output is None or as_json:
         click.echo(str(made))
 

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from intake_cvpilot.wording import amount
+
 __all__ = ["ERROR", "PERCENTILES", "Lateness", "width"]
 
 PERCENTILES = (50, 90, 99)
@@ -74,8 +76,10 @@ class Lateness:
             for name in ("p50", "p90", "p99", "max")
             if (value := getattr(self, name)) is not None
         ]
-        parts += [f"{self.negative:,} rows received before their event"] * bool(self.negative)
-        parts += [f"{self.unknown:,} rows unknown"] * bool(self.unknown)
+        parts += [f"{amount(self.negative, 'row')} received before their event"] * bool(
+            self.negative
+        )
+        parts += [f"{amount(self.unknown, 'row')} unknown"] * bool(self.unknown)
         return ", ".join(parts) or "no rows"
 
 

@@ -24,6 +24,7 @@ from intake_cvpilot.request import parse
 from intake_cvpilot.settings import resolve
 from intake_cvpilot.sources import message_type as type_of
 from intake_cvpilot.sources import source as source_of
+from intake_cvpilot.wording import amount
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -96,7 +97,8 @@ def objects(
         parts.append(rows.append_column("partition", keys))
     if missing:
         warnings.warn(
-            f"{len(missing)} partitions are not in the cache, so their objects are not known: "
+            f"{amount(len(missing), 'partition is', 'partitions are')} not in the cache, so "
+            "their objects are not known: "
             f"{', '.join(missing[:3])}{'...' * (len(missing) > 3)}; fetch them:\n  "
             f"{job.command('fetch')}",
             stacklevel=3,

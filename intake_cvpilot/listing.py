@@ -28,6 +28,7 @@ from intake_cvpilot.planned import PartitionPlan, Plan
 from intake_cvpilot.progress import Event, Progress
 from intake_cvpilot.room import bytes_free, parquet_share
 from intake_cvpilot.warn import warn
+from intake_cvpilot.wording import amount
 
 if TYPE_CHECKING:
     from intake_cvpilot.archive.base import Archive, Snapshot
@@ -112,8 +113,8 @@ def _unmoved(archive: Archive, views: Sequence[View]) -> frozenset[str]:
         closed = frozenset(key for key, manifest in held.items() if manifest.closed)
         if closed:
             warn(
-                f"{len(closed)} partitions are used as they were read, though rows of theirs may "
-                f"have been changed since: {error}"
+                f"{amount(len(closed), 'partition is', 'partitions are')} used as read, though "
+                f"rows may have been changed since: {error}"
             )
         return closed
 

@@ -23,6 +23,7 @@ from intake_cvpilot.cache.layout import check_key
 from intake_cvpilot.errors import InvalidRequestError, LockMismatchError
 from intake_cvpilot.tables import tables_for
 from intake_cvpilot.tables.digest import DIGITS
+from intake_cvpilot.wording import amount
 
 if TYPE_CHECKING:
     from intake_cvpilot.cache.layout import Layout
@@ -247,8 +248,9 @@ class Lock:
             shown = "\n".join(f"  {key}: {said}" for key, said in [*differences.items()][:5])
             more = f"\n  and {len(differences) - 5} more" if len(differences) > 5 else ""
             raise LockMismatchError(
-                f"{len(differences)} partitions are not as the lock {self.digest[:12]} (library "
-                f"{self.library}, this one is {__version__}) names them:\n{shown}{more}\n"
+                f"{amount(len(differences), 'partition is', 'partitions are')} not as the lock "
+                f"{self.digest[:12]} (library {self.library}, this one is {__version__}) names "
+                f"them:\n{shown}{more}\n"
                 "Without lock= the rows of now are given; `cvpilot lock` writes them down",
                 differences,
             )
@@ -269,9 +271,9 @@ def _text(path: str | os.PathLike[str]) -> str:
 
 
 def _rows(rows: Mapping[str, int]) -> str:
-    return ", ".join(f"{number:,} rows of {name}" for name, number in sorted(rows.items())) or (
-        "no rows"
-    )
+    return ", ".join(
+        f"{amount(number, 'row')} of {name}" for name, number in sorted(rows.items())
+    ) or ("no rows")
 
 
 def _digest(value: Any) -> str:

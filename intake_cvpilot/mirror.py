@@ -28,6 +28,7 @@ from intake_cvpilot.options import CacheOptions, Unset, with_options
 from intake_cvpilot.partition import Partition, partitions
 from intake_cvpilot.progress import Event, Progress
 from intake_cvpilot.warn import warn
+from intake_cvpilot.wording import amount
 
 if TYPE_CHECKING:
     from intake_cvpilot.archive.base import Archive, Snapshot
@@ -105,10 +106,10 @@ class MirrorReport:
         actions = ", ".join(f"{n} {action}" for action, n in self.actions.items()) or "none"
         return (
             f"{self.source} {self.message_type} {self.start} to {self.end} in {self.mirror}: "
-            f"{len(self.partitions)} partitions ({actions}); "
-            f"{sum(p.objects for p in self.partitions):,} objects, "
+            f"{amount(len(self.partitions), 'partition')} ({actions}); "
+            f"{amount(sum(p.objects for p in self.partitions), 'object')}, "
             f"{sum(p.bytes for p in self.partitions):,} bytes, "
-            f"{sum(p.copied for p in self.partitions):,} objects copied; "
+            f"{amount(sum(p.copied for p in self.partitions), 'object')} copied; "
             f"{self.requests:,} requests, {self.bytes_read:,} bytes read"
         )
 

@@ -17,6 +17,7 @@ from intake_cvpilot.cache.layout import split_folder
 from intake_cvpilot.decode import frames_of
 from intake_cvpilot.decode.redact import redact_bytes
 from intake_cvpilot.errors import ArchiveError, ChangedError, InvalidRequestError
+from intake_cvpilot.wording import amount
 
 if TYPE_CHECKING:
     from intake_cvpilot.archive.base import Unit
@@ -141,5 +142,9 @@ def read_raw(
         raise InvalidRequestError(f"no record of {unit.key} begins at line {line}")
     chosen = next((e for e in begun if hashlib.sha256(e.data).hexdigest()[:16] == event_id), None)
     alone = chosen is not None or len(begun) == 1
-    note = None if alone else f"{len(begun)} records begin at this line; this is the first"
+    note = (
+        None
+        if alone
+        else f"{amount(len(begun), 'record begins', 'records begin')} here; this is the first"
+    )
     return (chosen or begun[0]).offset, (chosen or begun[0]).data, note

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from intake_cvpilot.wording import amount
+
 if TYPE_CHECKING:
     from intake_cvpilot.report import State
 
@@ -97,12 +99,12 @@ class Plan:
         states = ", ".join(f"{n} {state}" for state, n in self.states.items()) or "none"
         text = (
             f"{self.source} {self.message_type} {self.start} to {self.end}: "
-            f"{len(self.partitions)} partitions ({states}); "
+            f"{amount(len(self.partitions), 'partition')} ({states}); "
         )
         unlisted = sum(partition.error is not None for partition in self.partitions)
         if unlisted and not self.objects:
             return text + f"to read: unknown, as {unlisted:,} could not be listed"
-        text += f"to read: {self.objects:,} objects, {self.bytes:,} bytes"
+        text += f"to read: {amount(self.objects, 'object')}, {self.bytes:,} bytes"
         if unlisted:
             text += f", and what {unlisted:,} hold that could not be listed"
         unverified = sum(partition.unverified_since is not None for partition in self.partitions)

@@ -21,6 +21,7 @@ from intake_cvpilot.listing import named
 from intake_cvpilot.options import Options, with_options
 from intake_cvpilot.plain_catalog import CATALOG, plain_catalog
 from intake_cvpilot.progress import Event, Progress
+from intake_cvpilot.wording import amount
 
 if TYPE_CHECKING:
     from intake_cvpilot.cache.manifest import File
@@ -94,10 +95,10 @@ class Publication:
         removed = sum(each.removed for each in self.partitions)
         return (
             f"{self.source} {self.message_type} {self.start} to {self.end} in {self.place}: "
-            f"{len(self.partitions)} partitions ({actions}); "
-            f"{sum(each.files for each in self.partitions):,} files, "
+            f"{amount(len(self.partitions), 'partition')} ({actions}); "
+            f"{amount(sum(each.files for each in self.partitions), 'file')}, "
             f"{sum(each.bytes for each in self.partitions):,} bytes, "
-            f"{sum(each.sent for each in self.partitions):,} files sent"
+            f"{amount(sum(each.sent for each in self.partitions), 'file')} sent"
             + (f", {removed:,} superseded files removed" if removed else "")
             + f"; catalog: {self.catalog}"
         )

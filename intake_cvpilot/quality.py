@@ -22,6 +22,7 @@ from intake_cvpilot.partition import partitions
 from intake_cvpilot.report import Counts, State
 from intake_cvpilot.sources import source as source_of
 from intake_cvpilot.sums import add_quality
+from intake_cvpilot.wording import amount
 
 if TYPE_CHECKING:
     from intake_cvpilot.cache.manifest import Manifest
@@ -132,7 +133,7 @@ class Quality:
         held = sum(p.status is not None for p in self.partitions)
         head = (
             f"{self.source} {self.message_type} {self.start} to {self.end}: {held} of {total} "
-            f"partitions in {self.cache}, {self.counts.rows:,} rows"
+            f"partitions in {self.cache}, {amount(self.counts.rows, 'row')}"
         )
         lines = [head, *(str(p) for p in self.partitions), ""]
         owner = source_of(self.source)
@@ -231,10 +232,10 @@ def _partition_text(one: PartitionQuality) -> Iterator[str]:
     yield _row("rows", ", ".join(f"{n:,} {table}" for table, n in one.rows.items()))
     if counts.outside:
         rows = ", ".join(f"{n:,} {table}" for table, n in one.outside.items())
-        yield _row("outside", f"{counts.outside:,} records beyond the window ({rows})")
+        yield _row("outside", f"{amount(counts.outside, 'record')} beyond the window ({rows})")
     yield _row(
         "lines",
-        f"{counts.lines:,} = {counts.records:,} records + {counts.blank:,} blank + "
+        f"{counts.lines:,} = {amount(counts.records, 'record')} + {counts.blank:,} blank + "
         f"{counts.quarantined:,} quarantined, of {counts.objects:,} objects",
     )
     for name, kinds in (

@@ -8,6 +8,7 @@ from intake_cvpilot.account import listing as listing_of
 from intake_cvpilot.account import unknown_versions
 from intake_cvpilot.decode import shapes_for
 from intake_cvpilot.warn import warn
+from intake_cvpilot.wording import amount
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -22,8 +23,9 @@ def remark(report: Report, new: Collection[Manifest]) -> None:
     """Warn, once a call, of what a user should know of the rows."""
     if report.counts.outside:
         warn(
-            f"{report.counts.outside:,} records do not lie in the window of their partition "
-            "(misfiled, or a clock that was wrong): they are left out; outside='keep' gives them"
+            f"{amount(report.counts.outside, 'record does', 'records do')} not lie in the window "
+            "of their partition (misfiled, or a clock that was wrong): they are left out; "
+            "outside='keep' gives them"
         )
     if new and all(manifest.status == "no_data" for manifest in new):
         listed = {manifest.key for manifest in new}
@@ -47,12 +49,15 @@ def remark(report: Report, new: Collection[Manifest]) -> None:
             "refresh=True reads them anew"
         )
     if timeless:
-        warn(f"{timeless:,} rows of the portal's table have no usable time: no partition has them")
+        warn(
+            f"{amount(timeless, 'row')} of the portal's table have no usable time: no "
+            "partition has them"
+        )
     if unverified:
         warn(
-            f"the portal's table has changed since {len(unverified)} partitions were read, e.g. "
-            f"{unverified[0]}; they have as many rows as before, which proves nothing: "
-            "refresh=True reads them anew"
+            "the portal's table has changed since these were read: "
+            f"{amount(len(unverified), 'partition')}, e.g. {unverified[0]}; they have as many "
+            "rows as before, which proves nothing: refresh=True reads them anew"
         )
     for version, (key, line) in unknown.items():
         warn(

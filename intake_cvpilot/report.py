@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from intake_cvpilot.changes import Changes
 from intake_cvpilot.sums import add_quality, told
+from intake_cvpilot.wording import amount
 
 __all__ = [
     "Action",
@@ -181,14 +182,15 @@ class Report:
         actions = ", ".join(f"{n} {action}" for action, n in self.actions.items()) or "none"
         text = (
             f"{self.source} {self.message_type} {self.start} to {self.end}: "
-            f"{len(self.partitions)} partitions ({actions}), {counts.rows:,} rows; "
-            f"{counts.objects:,} objects, {counts.lines:,} lines = {counts.records:,} records"
+            f"{amount(len(self.partitions), 'partition')} ({actions}), "
+            f"{amount(counts.rows, 'row')}; {amount(counts.objects, 'object')}, "
+            f"{amount(counts.lines, 'line')} = {amount(counts.records, 'record')}"
             f" + {counts.blank:,} blank + {counts.quarantined:,} quarantined"
         )
         if changed := [p.changes for p in self.partitions if p.changes]:
             text += f"; since the last listing {sum(changed, Changes())}"
         if counts.outside:
-            text += f" ({counts.outside:,} records outside their day)"
+            text += f" ({amount(counts.outside, 'record')} outside their day)"
         text += f"; {self.requests:,} requests, {self.bytes_read:,} bytes read"
         if self.bytes_again:
             text += f" and {self.bytes_again:,} a second time"

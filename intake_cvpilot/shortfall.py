@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from intake_cvpilot.errors import OfflineError, PartitionsFailedError
 from intake_cvpilot.warn import warn
+from intake_cvpilot.wording import amount
 
 if TYPE_CHECKING:
     from intake_cvpilot.cache.manifest import Manifest
@@ -29,8 +30,9 @@ def without_stale(
     if job.allow_stale and stale:
         causes = sorted({str(failures[key]) for key in stale if key in failures})
         warn(
-            f"{len(stale)} partitions are read with tables of an older major version, whose values "
-            f"may mean something else: {', '.join(stale[:5])}. " + "; ".join(causes[:3])
+            f"{amount(len(stale), 'partition is', 'partitions are')} read with tables of an "
+            f"older major version, whose values may mean something else: {', '.join(stale[:5])}. "
+            + "; ".join(causes[:3])
         )
         return {key: cause for key, cause in failures.items() if key not in stale}
     for key in set(stale) & set(failures):
@@ -48,13 +50,14 @@ def offline_error(job: Job, needed: Sequence[View]) -> OfflineError:
         shown += " (stale: tables of an older version; allow_stale=True reads them)"
     if job.layout.store is not None:
         return OfflineError(
-            f"the published cache {job.layout.where} lacks {len(keys)} partitions: {shown}. Who "
-            "publishes it can add them (cvpilot publish), or fetch them into a folder of your own:"
+            f"the published cache {job.layout.where} lacks "
+            f"{amount(len(keys), 'partition')}: {shown}. Who publishes it can add them (cvpilot "
+            "publish), or fetch them into a folder of your own:"
             f"\n  {job.command('fetch')}"
         )
     return OfflineError(
-        f"offline, and the cache {job.layout.where} lacks {len(keys)} partitions: {shown}. "
-        f"With access to the archive, fetch them:\n  {job.command('fetch')}"
+        f"offline, and the cache {job.layout.where} lacks {amount(len(keys), 'partition')}: "
+        f"{shown}. With access to the archive, fetch them:\n  {job.command('fetch')}"
     )
 
 

@@ -238,7 +238,7 @@ def test_a_workers_warning_reaches_the_caller(client, where, server):
         if event.kind == "plan":
             server.objects.pop(gone, None)
 
-    with pytest.warns(UserWarning, match="1 objects vanished from the archive") as warned:
+    with pytest.warns(UserWarning, match="1 object vanished from the archive") as warned:
         cv.fetch(*DAYS, **where, client=client, progress=vanish)
     assert any(w.filename == __file__ for w in warned)
 

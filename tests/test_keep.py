@@ -150,7 +150,7 @@ def test_verify_remote_tells_what_the_archive_has_anew(own, tmp_path):
     said = found.remote[KEY]
     assert (len(said.added), len(said.changed), len(said.deleted)) == (1, 1, 1)
     assert said.added[0].endswith("/late")
-    assert "1 objects added, 1 changed, 1 deleted" in str(found)
+    assert "1 object added, 1 changed, 1 deleted" in str(found)
     assert not found.is_good
 
 

@@ -83,7 +83,7 @@ def test_objects_join_with_the_rows(where, frame):
 
 
 def test_what_is_not_fetched_is_warned_of(where, tmp_path):
-    with pytest.warns(UserWarning, match=r"1 partitions are not in the cache.*2021/04/03") as told:
+    with pytest.warns(UserWarning, match=r"1 partition is not in the cache.*2021/04/03") as told:
         found = cv.objects("wydot", "BSM", "2021-04-02", "2021-04-03", **where)
     assert set(found["partition"]) == {"wydot/BSM/2021/04/02"}
     assert told[0].filename == __file__

@@ -135,7 +135,7 @@ def test_refresh_tells_added_changed_and_deleted_objects_apart(own):
     said = by_key[KEY].changes
     assert [len(said.added), len(said.changed), len(said.deleted)] == [1, 1, 1]
     assert said.added[0].endswith("/late")
-    assert f"{KEY}: 1 objects added, 1 changed, 1 deleted" in str(done)
+    assert f"{KEY}: 1 object added, 1 changed, 1 deleted" in str(done)
     assert json.loads(json.dumps(done.to_dict()))["reports"][0]["partitions"][0]["changes"]
     assert not any(p.changes for p in cv.refresh(**own).reports[0].partitions)
     with pytest.raises(cv.OfflineError):

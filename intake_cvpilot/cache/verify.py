@@ -18,6 +18,7 @@ from intake_cvpilot.cache.manifest import File, Manifest, load
 from intake_cvpilot.cache.read import arrow_file
 from intake_cvpilot.cache.schema import check, contradiction
 from intake_cvpilot.errors import CacheError, NewerError
+from intake_cvpilot.wording import amount
 
 __all__ = ["Checked", "Problem", "verify"]
 
@@ -152,7 +153,7 @@ def _wrong(layout: Layout, key: str, file: File, *, deep: bool) -> str | None:
                 return None
             part = pq.ParquetFile(arrow_file(opened), page_checksum_verification=True)
             rows = sum(batch.num_rows for batch in part.iter_batches())
-            return None if rows == file.rows else f"has {rows:,} rows, not {file.rows:,}"
+            return None if rows == file.rows else f"has {amount(rows, 'row')}, not {file.rows:,}"
     except FileNotFoundError:
         return "is missing"
     except (OSError, ValueError, pa.ArrowException) as error:

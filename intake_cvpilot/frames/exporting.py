@@ -25,6 +25,7 @@ from intake_cvpilot.frames.geo import GEOMETRY, geo_metadata, kind_of, with_wkb
 from intake_cvpilot.frames.naming import schema_of, streamed
 from intake_cvpilot.frames.open import opened
 from intake_cvpilot.options import FrameOptions, with_options
+from intake_cvpilot.wording import amount
 
 if TYPE_CHECKING:
     from intake_cvpilot.frames.select import Piece, Selection
@@ -69,7 +70,9 @@ class Export:
         return {"files": [asdict(file) for file in self.files]}
 
     def __str__(self) -> str:
-        return "\n".join(f"{f.path}  {f.rows:,} rows, {f.bytes:,} bytes" for f in self.files)
+        return "\n".join(
+            f"{f.path}  {amount(f.rows, 'row')}, {f.bytes:,} bytes" for f in self.files
+        )
 
 
 @with_options(ExportOptions)

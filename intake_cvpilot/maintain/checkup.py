@@ -16,6 +16,7 @@ from intake_cvpilot.errors import AccessDeniedError, CacheError, CVPilotError
 from intake_cvpilot.settings import Settings, resolve, unknown
 from intake_cvpilot.sources import source as known_source
 from intake_cvpilot.sources import sources
+from intake_cvpilot.wording import amount
 
 __all__ = ["Checkup", "doctor"]
 
@@ -134,7 +135,9 @@ def _archive(settings: Settings, source: str | None) -> tuple[Tried, bool]:
             found.close()
     except CVPilotError as error:
         return Tried("archive", "bad", str(error)), isinstance(error, AccessDeniedError)
-    return Tried("archive", "good", f"{named} lists {len(listed.units)} objects of {prefix}"), False
+    return Tried(
+        "archive", "good", f"{named} lists {amount(len(listed.units), 'object')} of {prefix}"
+    ), False
 
 
 def _versions() -> dict[str, str]:

@@ -19,6 +19,7 @@ from intake_cvpilot.maintain.selection import Stock, StockOptions, stocks
 from intake_cvpilot.options import with_options
 from intake_cvpilot.settings import resolve
 from intake_cvpilot.values import size as read_size
+from intake_cvpilot.wording import amount
 
 __all__ = ["Removed", "clear", "evict"]
 
@@ -59,7 +60,7 @@ class Removed:
         verb = "would remove" if self.dry_run else "removed"
         lines = [
             (
-                f"{verb} {len(self.partitions)} partitions and what was staged of "
+                f"{verb} {amount(len(self.partitions), 'partition')} and what was staged of "
                 f"{len(self.staged)}, {self.freed:,} bytes, from {self.cache}"
             )
         ]

@@ -17,6 +17,7 @@ from intake_cvpilot.maintain.selection import StockOptions, stocks
 from intake_cvpilot.options import with_options
 from intake_cvpilot.settings import resolve
 from intake_cvpilot.state import age_of, newer_text
+from intake_cvpilot.wording import amount
 
 if TYPE_CHECKING:
     from intake_cvpilot.cache.manifest import Manifest
@@ -51,13 +52,13 @@ class Migrated:
 
     def __str__(self) -> str:
         verb = "would rewrite" if self.dry_run else "rewrote"
-        count = f"{verb} {len(self.partitions)} partitions of {self.cache}"
+        count = f"{verb} {amount(len(self.partitions), 'partition')} of {self.cache}"
         lines = [f"{count}; {self.current} are of this version"]
         lines += [f"  {key}" for key in self.partitions]
         for name in sorted({*self.filled, *self.nulls}):
             lines.append(
                 f"  {name}: {self.filled.get(name, 0):,} values were in extra, "
-                f"{self.nulls.get(name, 0):,} rows have none"
+                f"{amount(self.nulls.get(name, 0), 'row has none', 'rows have none')}"
             )
         lines += [f"  as it was: {key}: {why}" for key, why in self.failures.items()]
         return "\n".join(lines)

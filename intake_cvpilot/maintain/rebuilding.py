@@ -19,6 +19,7 @@ from intake_cvpilot.maintain.selection import Stock, StockOptions, stocks
 from intake_cvpilot.options import Unset, with_options
 from intake_cvpilot.settings import resolve
 from intake_cvpilot.state import age_of, newer_text
+from intake_cvpilot.wording import amount
 
 if TYPE_CHECKING:
     from intake_cvpilot.progress import Progress
@@ -130,7 +131,7 @@ def repair(
     settings = resolve(cache_dir=options.get("cache_dir"), offline=options.get("offline"))
     if keys and settings.offline:
         raise OfflineError(
-            f"offline, and {len(keys)} partitions of {settings.cache_dir} are damaged: "
+            f"offline, and {amount(len(keys), 'partition')} of {settings.cache_dir} are damaged: "
             f"{', '.join(keys[:5])}. Their files are kept as they are; with access to the archive, "
             f"repair them:\n  {found[0].layout.repair(keys[0])}"
         )

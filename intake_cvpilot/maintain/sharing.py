@@ -10,6 +10,7 @@ from intake_cvpilot.cache.bundle import read_bundle, write_bundle
 from intake_cvpilot.maintain.selection import StockOptions, stocks
 from intake_cvpilot.options import with_options
 from intake_cvpilot.settings import resolve
+from intake_cvpilot.wording import amount
 
 __all__ = ["Shared", "export_cache", "import_cache"]
 
@@ -34,7 +35,7 @@ class Shared:
         return asdict(self)
 
     def __str__(self) -> str:
-        lines = [f"{len(self.partitions)} partitions: {self.cache}, {self.file}"]
+        lines = [f"{amount(len(self.partitions), 'partition')}: {self.cache}, {self.file}"]
         if self.kept:
             lines.append(f"  {len(self.kept)} were there already")
         lines += [f"  left out: {what}" for what in self.left_out]

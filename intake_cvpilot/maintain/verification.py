@@ -22,6 +22,7 @@ from intake_cvpilot.errors import CacheError, CVPilotError, OfflineError
 from intake_cvpilot.maintain.selection import Stock, StockOptions, stocks
 from intake_cvpilot.options import with_options
 from intake_cvpilot.settings import resolve
+from intake_cvpilot.wording import amount
 
 if TYPE_CHECKING:
     from intake_cvpilot.cache.layout import Layout
@@ -82,8 +83,8 @@ class Verified:
         size = sum(one.bytes for one in self.checked)
         lines = [
             (
-                f"{self.cache}: {len(self.checked)} partitions checked, {self.depth} ({counted}); "
-                f"{files:,} files, {size:,} bytes"
+                f"{self.cache}: {amount(len(self.checked), 'partition')} checked, {self.depth} "
+                f"({counted}); {amount(files, 'file')}, {size:,} bytes"
             )
         ]
         if self.passed_over:
