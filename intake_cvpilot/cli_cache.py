@@ -57,8 +57,9 @@ def evict(
 ) -> None:
     """Remove what was used least recently, of all archives, until the cache is small enough.
 
-    What is staged goes first; what was used within the last hour stays.  Without options the
-    limit is CVPILOT_CACHE_LIMIT.  Exit code 7 when the cache is still too large.
+    What is staged goes first; what was used within the last hour stays, and the result says how
+    much that is and when it can go.  Without options the limit is CVPILOT_CACHE_LIMIT.  Exit code
+    7 when the cache is still too large.
 
     \b
     Example:

@@ -298,7 +298,10 @@ def test_what_was_used_within_the_hour_is_kept_or_held_stays(tmp_path):
     assert [name for name, _ in freed.failed] == [f"{two.tree}/{keys[1]}"]
     done = cv.evict(max_size=0, cache_dir=one.root)
     assert done.is_short
-    assert "used within the last hour stays" in str(done)
+    size = sum(p.stat().st_size for p in one.folder(keys[0]).iterdir())
+    assert f"used within the last hour stays: {size:,} bytes, of which 0 are superseded" in str(
+        done
+    )
     assert load(one, keys[0]) is not None
 
 

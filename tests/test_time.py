@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -95,11 +96,23 @@ def test_superseded_parts_go_before_any_partition_when_space_is_short(at, tmp_pa
     size = sum(path.stat().st_size for path in cache.glob("v1*/**/*") if path.is_file())
     limit = ("evict", "--max-size", str(size - 1))
     # Frames that were opened lately may need it; three hours later it goes, and nothing else does.
-    assert at("+0", *limit).returncode == Exit.SPACE
+    held = at("+0", *limit)
+    assert held.returncode == Exit.SPACE
+    told = json.loads(held.stdout)
+    gone = [path.with_suffix("").stat().st_size for path in cache.rglob("*.superseded")]
+    assert (told["in_use"], told["superseded"]) == (size, sum(gone))
+    until = datetime.fromisoformat(told["until"])
+    assert timedelta(0) < until - datetime.now(UTC) < timedelta(hours=1)
+    assert old.exists()
+    would = at("+3h", *limit, "--dry-run")
     assert old.exists()
     done = at("+3h", *limit)
     assert done.returncode == Exit.OK, done.stdout
     assert json.loads(done.stdout)["partitions"] == []
+    assert [json.loads(one.stdout)["left"] for one in (would, done)] == [
+        size - told["superseded"]
+    ] * 2
+    assert json.loads(would.stdout)["partitions"] == []
     assert not old.exists()
     assert parts == set(cache.rglob("messages-*.parquet"))
     # The next to go is a whole partition.

@@ -30,7 +30,7 @@ from intake_cvpilot.cache.locks import hold
 from intake_cvpilot.cache.manifest import File, Manifest, dumps, load, loads
 from intake_cvpilot.errors import CacheError, DamagedError
 
-__all__ = ["GRACE", "commit", "superseded", "tidied"]
+__all__ = ["GRACE", "commit", "superseded", "superseded_bytes", "tidied"]
 
 #: How long files that the manifest no longer names are kept.
 GRACE = timedelta(hours=24)
@@ -233,6 +233,20 @@ def tidied(layout: Layout, key: str, now: datetime, *, grace: timedelta = GRACE)
         return ()
 
 
+def superseded_bytes(layout: Layout, key: str, before: datetime) -> int:
+    """Give the bytes of a partition's parts that are marked as superseded since `before` or longer.
+
+    It takes no lock and opens no file, so that it may be asked of a whole cache.
+    """
+    found = 0
+    with suppress(OSError), open_folder(layout.root, layout.parts(key)) as folder:
+        names = set(folder.names())
+        for name in names:
+            if name + _MARK in names and _aged(folder, name, before):
+                found += os.stat(name, dir_fd=folder.fd, follow_symlinks=False).st_size
+    return found
+
+
 def _sweep(folder: Folder, named: set[str], before: datetime) -> tuple[str, ...]:
     removed = []
     names = set(folder.names())
@@ -245,13 +259,17 @@ def _sweep(folder: Folder, named: set[str], before: datetime) -> tuple[str, ...]
         elif _PART.fullmatch(name):
             if name + _MARK not in names:
                 folder.new(name + _MARK).close()
-            elif max(_changed(folder, name), _changed(folder, name + _MARK)) < before:
+            elif _aged(folder, name, before):
                 folder.discard(name)
                 folder.discard(name + _MARK)
                 removed.append(name)
         elif name.endswith(_MARK) and name.removesuffix(_MARK) not in names:
             folder.discard(name)
     return tuple(removed)
+
+
+def _aged(folder: Folder, name: str, before: datetime) -> bool:
+    return max(_changed(folder, name), _changed(folder, name + _MARK)) < before
 
 
 def _changed(folder: Folder, name: str) -> datetime:

@@ -3,19 +3,22 @@
 What is staged goes first, then downloaded tables that were cut into days, superseded parts, and
 whole partitions, the least recently used before the others.  What was used within the last hour
 stays, and so does whatever the caller keeps.  What another process holds is passed over.
+
+The superseded parts of a partition in use stay with it: a frame that was opened before they were
+superseded may be what uses it, and a use does not tell of which generation it is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from intake_cvpilot.cache import locks
 from intake_cvpilot.cache.census import Held, held, layouts, size, staged
-from intake_cvpilot.cache.commit import superseded
+from intake_cvpilot.cache.commit import superseded, superseded_bytes
 from intake_cvpilot.cache.layout import require_mark
 from intake_cvpilot.cache.removal import remove, remove_staged
 from intake_cvpilot.cache.splits import Cut, cuts, remove_cut
@@ -44,6 +47,12 @@ class Freed:
     """Bytes that were removed."""
     left: int = 0
     """Bytes that the cache takes now."""
+    in_use: int = 0
+    """Bytes of partitions that stay because they were used within the last hour."""
+    superseded: int = 0
+    """Bytes of superseded parts among them."""
+    until: datetime | None = None
+    """Aware UTC: when all of them may go, if nothing uses them until then; None without any."""
 
 
 def total(root: Path) -> int:
@@ -131,10 +140,7 @@ class _Sweeping:
             if self.is_idle(cut) and self.must_go(cut):
                 self.uncut(cut)
         idle = [one for one in self.parts if self.is_idle(one)]
-        for one in idle:
-            if self.is_full and not self.dry_run:
-                self.drop_superseded(one)
-        for one in idle:
+        for one in [self.without_superseded(one) for one in idle]:
             if self.must_go(one):
                 self.remove(one, "removed")
 
@@ -182,14 +188,20 @@ class _Sweeping:
         used = last_used(one.layout, one.key)
         return 0 if used is not None and used > one.used else remove(one.layout, one.key)
 
-    def drop_superseded(self, one: Held) -> None:
-        with suppress(CacheError), locks.hold(one.layout, one.key, timeout=0):
-            names = superseded(one.layout, one.key, self.now, grace=IN_USE)
-            if names:
-                bytes_now, _ = size(one.layout.root, one.layout.parts(one.key))
-                self.left -= one.bytes - bytes_now
+    def without_superseded(self, one: Held) -> Held:
+        """Let go what nobody may read any more of a partition; give it as it is then."""
+        gone = 0
+        if self.is_full and self.dry_run:
+            gone = superseded_bytes(one.layout, one.key, self.now - IN_USE)
+        elif self.is_full:
+            with suppress(CacheError), locks.hold(one.layout, one.key, timeout=0):
+                if superseded(one.layout, one.key, self.now, grace=IN_USE):
+                    gone = one.bytes - size(one.layout.root, one.layout.parts(one.key))[0]
+        self.left -= gone
+        return replace(one, bytes=one.bytes - gone)
 
     def result(self) -> Freed:
+        used = [one for one in self.parts if not self.is_idle(one)]
         return Freed(
             removed=tuple(self.gone["removed"]),
             staged=tuple(self.gone["staged"]),
@@ -197,4 +209,7 @@ class _Sweeping:
             failed=tuple(self.failed.items()),
             freed=self.before - self.left,
             left=self.left,
+            in_use=sum(one.bytes for one in used),
+            superseded=sum(superseded_bytes(one.layout, one.key, self.now) for one in used),
+            until=used[-1].used + IN_USE if used else None,  # they are in order of use
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -46,6 +46,12 @@ class Removed:
     """Bytes that the cache takes now; None where it was not asked."""
     max_size: int | None = None
     """Bytes that the cache may take; None for any number."""
+    in_use: int = 0
+    """Bytes that `evict` left because they were used within the last hour."""
+    superseded: int = 0
+    """Bytes among them of parts that a later generation replaced, which open frames may read."""
+    until: datetime | None = None
+    """Aware UTC: when `evict` may take them, if nothing uses them until then."""
 
     @property
     def is_short(self) -> bool:
@@ -71,8 +77,12 @@ class Removed:
         if self.left is not None:
             lines.append(f"the cache takes {self.left:,} bytes")
         if self.is_short:
+            lines.append(f"that is more than {self.max_size:,}")
+        if self.is_short and self.until is not None:
             lines.append(
-                f"that is more than {self.max_size:,}: what was used within the last hour stays"
+                f"what was used within the last hour stays: {self.in_use:,} bytes, of which "
+                f"{self.superseded:,} are superseded parts that open frames may read; they can go "
+                f"after {self.until:%Y-%m-%d %H:%M:%S} UTC, unless they are used again"
             )
         return "\n".join(lines)
 
@@ -166,7 +176,13 @@ def _remove(
 
 def _one(stock: Stock, key: str, *, dry_run: bool) -> int:
     if dry_run:
-        return size(stock.layout.root, stock.layout.parts(key))[0]
+        try:
+            return size(stock.layout.root, stock.layout.parts(key))[0]
+        except OSError as error:
+            raise CacheError(
+                f"partition {key} cannot be looked at in {stock.layout.root}: "
+                f"{error.strerror or error}; check the folder's rights and its disk, and call again"
+            ) from error
     with locks.hold(stock.layout, key, timeout=stock.settings.lock_timeout):
         return remove(stock.layout, key)
 
@@ -180,9 +196,9 @@ def evict(
 ) -> Removed:
     """Remove what is least needed, of all archives, until the cache is small enough.
 
-    What is staged goes first, then downloaded tables that were cut into days, then the partitions
-    that were used least recently.  What was used within the last hour, or is held by another
-    process, stays.
+    What is staged goes first, then downloaded tables that were cut into days, superseded parts, and
+    the partitions that were used least recently.  What was used within the last hour stays, its
+    superseded parts with it, and so does what another process holds.
 
     Parameters
     ----------
@@ -233,6 +249,9 @@ def evict(
         freed=done.freed,
         left=done.left,
         max_size=most,
+        in_use=done.in_use,
+        superseded=done.superseded,
+        until=done.until,
     )
 
 
