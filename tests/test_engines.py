@@ -133,6 +133,7 @@ def test_engines_give_the_rows_of_the_arrow_dataset(name, narrowed, real, spark)
 @pytest.fixture(scope="module")
 def where(tmp_path_factory):
     made = write_archive(tmp_path_factory.mktemp("archive"), records_per_hour=4)
+    (made.folder / "nycdot/EVENT").mkdir(parents=True)  # a table without a row in the range
     return {"archive": made.folder, "cache_dir": tmp_path_factory.mktemp("cache")}
 
 
