@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Unpack
 
-from intake_cvpilot.account import block_id, blocks_of, contents
+from intake_cvpilot.account import block_id, blocks_of, contents, is_like, unverified_since
 from intake_cvpilot.account import listing as listing_of
 from intake_cvpilot.archive import open_archive
 from intake_cvpilot.archive.address import Address
@@ -124,8 +124,16 @@ def _is_as_listed(manifest: Manifest, modified: str) -> bool:
     return bool(modified) and said.get("modified") == modified and not said.get("out_of_date")
 
 
+def _is_like(job: Job, view: View, snapshot: Snapshot) -> bool:
+    """Say whether a fetch takes what is cached for what is listed, unverified: it reads nothing."""
+    held = view.manifest if view.state == "open" and not job.refresh else None
+    return held is not None and is_like(held, snapshot)
+
+
 def unread(job: Job, view: View, snapshot: Snapshot) -> tuple[int, int]:
     """Objects and bytes of the blocks that the cache does not hold as they are listed."""
+    if _is_like(job, view, snapshot):
+        return 0, 0
     held = blocks_of(view.manifest) if view.manifest is not None else {}
     lacking = [
         block
@@ -214,6 +222,10 @@ def describe(job: Job, views: Sequence[View], listing: Listing) -> Plan:
         snapshot = listing.snapshots.get(view.partition.key)
         objects, size = unread(job, view, snapshot) if snapshot else (None, None)
         failure = listing.failures.get(view.partition.key) or view.refusal
+        since = listing_of(view.manifest).get("unverified_since") if view.manifest else None
+        if view.manifest and snapshot and _is_like(job, view, snapshot):
+            is_same = view.manifest.fingerprint == snapshot.fingerprint
+            since = since if is_same else unverified_since(view.manifest, snapshot)
         is_held = view.partition.key in listing.unmoved or (
             view.state == "current" and not job.refresh
         )
@@ -224,9 +236,7 @@ def describe(job: Job, views: Sequence[View], listing: Listing) -> Plan:
                 objects=0 if is_held else objects,
                 bytes=0 if is_held else size,
                 rows=contents(view.manifest).rows if view.manifest else None,
-                unverified_since=(
-                    listing_of(view.manifest).get("unverified_since") if view.manifest else None
-                ),
+                unverified_since=since,
                 error=str(failure) if failure else None,
             )
         )

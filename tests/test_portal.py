@@ -27,6 +27,7 @@ from intake_cvpilot.errors import (
     ChangedError,
     InvalidRequestError,
     PartitionsFailedError,
+    RequestTooLargeError,
 )
 from intake_cvpilot.synthetic import write_archive
 
@@ -405,9 +406,15 @@ def test_a_table_that_changed_is_noticed_and_equal_rows_are_unverified_until_ref
     assert dict(checked.unverified) == {"wydot_portal/BSM/2021/04/01": since}
     assert list(checked.remote) == ["wydot_portal/BSM/2021/04/02"]
     assert f"unverified since its table changed, {since}" in str(checked)
+    planned = cv.plan(*days, **where)
+    first, second = planned.partitions
+    assert (first.objects, first.unverified_since) == (0, since)
+    assert (second.objects > 0, second.unverified_since) == (True, None)
+    with pytest.raises(RequestTooLargeError):
+        cv.fetch(*days, max_bytes=1000, **where)
     pages = len(server.asked("page"))
     with pytest.warns(UserWarning, match="refresh=True reads them anew"):
-        report = cv.fetch(*days, **where)
+        report = cv.fetch(*days, max_bytes=planned.bytes, **where)
     assert report.actions == {"relisted": 1, "fetched": 1}
     again = server.asked("page")[pages:]
     assert again
