@@ -15,6 +15,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import cloudpickle
+import dask
 import pytest
 from click.testing import CliRunner
 from distributed import Client, LocalCluster
@@ -74,14 +75,20 @@ def where(server, tmp_path):
 
 @pytest.fixture(scope="module")
 def cluster():
-    with LocalCluster(
-        n_workers=4,
-        threads_per_worker=1,
-        processes=True,
-        host="127.0.0.1",
-        dashboard_address=None,
-        silence_logs=50,
-    ) as running:
+    # Workers that are killed here come back and are killed again: by default the third loss of a
+    # task is its last.
+    patient = dask.config.set({"distributed.scheduler.allowed-failures": 20})
+    with (
+        patient,
+        LocalCluster(
+            n_workers=4,
+            threads_per_worker=1,
+            processes=True,
+            host="127.0.0.1",
+            dashboard_address=None,
+            silence_logs=50,
+        ) as running,
+    ):
         yield running
 
 
