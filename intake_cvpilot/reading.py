@@ -10,13 +10,20 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 from intake_cvpilot.decode import framing, strict
 from intake_cvpilot.decode.frame import Oversized
-from intake_cvpilot.tables.sheet import Origin
+from intake_cvpilot.decode.lines import Lines
+from intake_cvpilot.tables.sheet import Origin, Origins
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    import numpy.typing as npt
+
+    from intake_cvpilot.decode.frame import Run
     from intake_cvpilot.decode.quarantine import Quarantine
     from intake_cvpilot.decode.shape import Shapes
     from intake_cvpilot.tables.gather import Gathering
@@ -24,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Reader", "Tally"]
 
-_HELD_BYTES: Final = 16 * 2**20
+_HELD_BYTES: Final = 8 * 2**20
 _HELD_LINES: Final = 16 * 2**10
 
 
@@ -44,6 +51,36 @@ class Tally:
     """Frames of white space."""
     quarantined: int = 0
     """Frames that could not become a record."""
+
+
+class _Together:
+    """Runs of lines of many objects as one text, and where each line comes from."""
+
+    def __init__(self, held: Sequence[tuple[Tally, Run, bytes]]) -> None:
+        self.tallies = [tally for tally, _, _ in held]
+        self.runs = [run for _, run, _ in held]
+        counts = np.array([run.lines for run in self.runs])
+        self.firsts = np.cumsum(counts) - counts
+        self.run_of = np.repeat(np.arange(len(held)), counts)
+        self.lines = Lines(b"\n".join([data for _, _, data in held]))
+        numbers = np.array([run.line for run in self.runs]) - self.firsts
+        self.origins = Origins(
+            np.array([tally.origin.object_id for tally in self.tallies])[self.run_of],
+            np.array([tally.origin.folder for tally in self.tallies])[self.run_of],
+            numbers[self.run_of] + np.arange(len(self.lines)),
+        )
+
+    def sums(self, some: npt.NDArray[np.bool_]) -> Iterator[tuple[Tally, int]]:
+        """How many lines of each run are some."""
+        found = np.add.reduceat(some, self.firsts, dtype=np.int64)
+        return zip(self.tallies, found.tolist(), strict=True)
+
+    def place(self, at: int) -> tuple[Tally, int, int]:
+        """Of a line: its object, its number and its byte offset there."""
+        number = self.run_of[at]
+        below = self.lines.starts[at] - self.lines.starts[self.firsts[number]]
+        line = int(self.origins.line[at])
+        return self.tallies[number], line, self.runs[number].offset + int(below)
 
 
 class Reader:
@@ -82,54 +119,58 @@ class Reader:
         self._holds = (
             not exact and restore is None and any(shape.ordinary for shape in shapes.shapes)
         )
-        self._held: list[bytes] = []
-        self._places: list[tuple[Tally, int, int]] = []
-        self._bytes = 0
+        self._held: list[tuple[Tally, Run, bytes]] = []
+        self._lines = self._bytes = 0
 
     def read(self, key: str, object_id: int, path: Path) -> None:
         """Read one object; some of its records may be held until `finish`."""
         tally = Tally(key, Origin(object_id, self.shapes.folder(key)))
         self.tallies.append(tally)
         try:
-            for line, offset, data in framing.frames(path, self.shapes.framing):
-                tally.lines += 1
-                if isinstance(data, bytes) and (not data or data.isspace()):
-                    tally.blank += 1
-                elif self._holds and isinstance(data, bytes):
-                    self._hold(data, tally, line, offset)
-                else:
-                    self.finish()
-                    self._single(data, tally, line, offset)
+            if self._holds:
+                for run in framing.runs(path):
+                    self._hold(run, tally)
+            else:
+                for line, offset, data in framing.frames(path, self.shapes.framing):
+                    self._count(data, tally, line, offset)
         except framing.UnreadableError as error:
             self.finish()
             tally.lines += 1
             self._reject(framing.whole(path), tally, 0, 0, strict.Rejected(*error.args))
 
-    def _hold(self, data: bytes, tally: Tally, line: int, offset: int) -> None:
-        self._held.append(data)
-        self._places.append((tally, line, offset))
-        self._bytes += len(data)
-        if self._bytes >= _HELD_BYTES or len(self._held) >= _HELD_LINES:
+    def _hold(self, run: Run, tally: Tally) -> None:
+        """Keep lines until there are many, or as many as fit."""
+        if isinstance(run.data, Oversized):
+            self.finish()
+            self._count(run.data, tally, run.line, run.offset)
+            return
+        self._held.append((tally, run, run.data))
+        self._lines += run.lines
+        self._bytes += len(run.data)
+        if self._bytes >= _HELD_BYTES or self._lines >= _HELD_LINES:
             self.finish()
 
     def finish(self) -> None:
         """Read what is held."""
         if not self._held:
             return
-        lines, places = self._held, self._places
-        self._held, self._places, self._bytes = [], [], 0
-        added, versions = self.rows.read(
-            self.shapes.shapes,
-            lines,
-            [tally.origin for tally, _, _ in places],
-            [line for _, line, _ in places],
-        )
+        held = _Together(self._held)
+        self._held, self._lines, self._bytes = [], 0, 0
+        added, versions = self.rows.read(self.shapes.shapes, held.lines, held.origins)
         self.versions.update(versions)
-        for at, (tally, line, offset) in enumerate(places):
-            if at in added:
-                tally.records += 1
-            else:
-                self._single(lines[at], tally, line, offset)
+        for tally, records in held.sums(added):
+            tally.lines += records
+            tally.records += records
+        for at in np.flatnonzero(~added).tolist():
+            self._count(held.lines[at], *held.place(at))
+
+    def _count(self, data: bytes | Oversized, tally: Tally, line: int, offset: int) -> None:
+        """Count a frame, and read it by the rule."""
+        tally.lines += 1
+        if isinstance(data, bytes) and (not data or data.isspace()):
+            tally.blank += 1
+        else:
+            self._single(data, tally, line, offset)
 
     def _single(self, data: bytes | Oversized, tally: Tally, line: int, offset: int) -> None:
         """Read a frame by the rule."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -16,12 +17,13 @@ from mutations import compact, mutated
 
 from intake_cvpilot.build import BlockResult, BlockTask, StagedUnit, build_block
 from intake_cvpilot.decode import shapes_for
+from intake_cvpilot.decode.lines import Lines
 from intake_cvpilot.decode.strict import parse
 from intake_cvpilot.tables import tables_for
-from intake_cvpilot.tables.bulk import pieces
+from intake_cvpilot.tables.bulk import MAX_LINE, pieces
 from intake_cvpilot.tables.form import Form, readers_of
 from intake_cvpilot.tables.gather import Gathering
-from intake_cvpilot.tables.sheet import Origin
+from intake_cvpilot.tables.sheet import Origins
 from intake_cvpilot.tables.ways import WAYS
 
 HERE = Path(__file__).parent
@@ -70,11 +72,12 @@ def taken(kind: str, lines: list[bytes]) -> int:
     """How many of the lines are read many at a time."""
     source, message_type = kind.split("-")
     rows = Gathering(tables_for(source, message_type), None, None)
-    origins = [Origin(1, 0)] * len(lines)
+    whole = np.ones(len(lines), dtype=np.int64)
+    origins = Origins(whole, whole * 0, np.arange(1, len(lines) + 1))
     shapes = shapes_for(source, message_type).shapes
-    added, versions = rows.read(shapes, lines, origins, list(range(1, len(lines) + 1)))
-    assert len(added) == versions.total() == rows.inside
-    return len(added)
+    added, versions = rows.read(shapes, Lines(b"\n".join(lines)), origins)
+    assert added.sum() == versions.total() == rows.inside
+    return int(added.sum())
 
 
 @pytest.mark.parametrize("kind", ["wydot-BSM"])
@@ -101,6 +104,16 @@ def test_every_sample_and_real_record(kind: str) -> None:
     lines = [compact(record) for record in RECORDS[kind]]
     spaced = [json.dumps(record).encode() for record in RECORDS[kind]]
     same(kind, [b"\n".join(lines), b"\r\n".join(spaced) + b"\n", b"\n".join(lines[::-1])])
+
+
+def test_lines_of_a_large_object_are_told_by_their_places() -> None:
+    """An object that is read in several pieces, with lines that the fast way leaves."""
+    line = compact(ORDINARY["wydot-BSM"][0])
+    block = [line] * (2**20 // len(line) // 3)
+    odd = [b"", b" \t", line[:-1], b'{"x":"\\n"}', line + b"\r", b"x" * (MAX_LINE + 1)]
+    lines = [part for one in odd for part in (*block, one)]
+    result = same("wydot-BSM", [b"\n".join(lines), b"\xef\xbb\xbf" + b"\n".join(lines[::-1])])
+    assert [(u.lines, u.blank, u.quarantined) for u in result.units] == [(len(lines), 2, 3)] * 2
 
 
 # What a number or any other value may stand as; what strict JSON forbids is among it.
@@ -221,7 +234,7 @@ def test_lines_that_are_read_are_what_strict_json_says(one: bytes, other: bytes)
     way = WAYS[shape.ordinary]
     form = Form(readers_of(shape.layouts[0], way.spelled), way.lists)
     form.learn({"a": 1, "b": {"c": "text"}})
-    lines = [one.replace(b"\n", b""), b'{"a":5}', other.replace(b"\n", b"")]
+    lines = Lines(b"\n".join([one.replace(b"\n", b""), b'{"a":5}', other.replace(b"\n", b"")]))
     for group in pieces(lines, form):
         for table, positions in group:
             for row, at in zip(table.to_pylist(), positions, strict=True):

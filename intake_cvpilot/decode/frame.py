@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["BOM", "HEAD", "MAX_LINE", "Frame", "Long", "Oversized", "with_bom_whole"]
+__all__ = ["BOM", "HEAD", "MAX_LINE", "Frame", "Long", "Oversized", "Run", "with_bom_whole"]
 
 MAX_LINE: Final = 16 * 2**20
 """Longest frame in bytes that is read; a longer one is only hashed."""
@@ -37,6 +37,20 @@ class Oversized:
 Frame = tuple[int, int, bytes | Oversized]
 """Line number (the first is 1), byte offset in the (decompressed) object, content without its end.
 A plain tuple, because there is one for each line of the archive."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Frames that follow each other, each a line: whole ones, or a single one beyond the limit."""
+
+    line: int
+    """Number of the first."""
+    offset: int
+    """Byte offset of the first."""
+    lines: int
+    """How many they are."""
+    data: bytes | Oversized
+    """Their content, as it stands in the object, without the last one's line feed."""
 
 
 class Long:

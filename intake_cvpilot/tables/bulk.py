@@ -8,12 +8,13 @@ another form, a key that occurs twice and what is no JSON.  What it would let pa
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 import pyarrow as pa
 from pyarrow import json as arrow_json
 
+from intake_cvpilot.decode.lines import Lines, Positions
 from intake_cvpilot.decode.strict import Rejected, parse
 
 if TYPE_CHECKING:
@@ -29,16 +30,16 @@ _MAX_REFUSED: Final = 24
 _ROW: Final = re.compile(r" in row (\d+)$")
 _READ: Final = arrow_json.ReadOptions(use_threads=False, block_size=2**30)
 
-Piece = tuple[pa.Table, list[int]]
+Piece = tuple[pa.Table, Positions]
 """Rows, and the position of the line of each."""
 
 
-def pieces(lines: Sequence[bytes], form: Form) -> list[list[Piece]]:
+def pieces(lines: Lines, form: Form) -> list[list[Piece]]:
     """Read lines.
 
     Parameters
     ----------
-    lines : sequence of bytes
+    lines : Lines
         One record each.
     form : Form
         What ordinary records look like; it learns from lines that are refused.
@@ -52,11 +53,7 @@ def pieces(lines: Sequence[bytes], form: Form) -> list[list[Piece]]:
     done: list[list[Piece]] = []
     # A line may be read among others: ``}``, a line feed and ``{`` cannot follow each other within
     # one value, so when there are as many rows as lines, each line is a row.
-    plain = [
-        at
-        for at, line in enumerate(lines)
-        if line[:1] == b"{" and line[-1:] == b"}" and len(line) <= MAX_LINE and b"\\" not in line
-    ]
+    plain = np.flatnonzero(lines.enclosed(b"{", b"}", MAX_LINE) & ~lines.holding(b"\\"))
     for start in range(0, len(plain), _LINES):
         for piece in _read(lines, plain[start : start + _LINES], form):
             if done and done[-1][-1][0].schema.equals(piece[0].schema):
@@ -66,7 +63,7 @@ def pieces(lines: Sequence[bytes], form: Form) -> list[list[Piece]]:
     return done
 
 
-def _read(lines: Sequence[bytes], chosen: list[int], form: Form) -> list[Piece]:
+def _read(lines: Lines, chosen: Positions, form: Form) -> list[Piece]:
     done: list[Piece] = []
     refused = 0
     waiting = [chosen]
@@ -77,9 +74,9 @@ def _read(lines: Sequence[bytes], chosen: list[int], form: Form) -> list[Piece]:
                 break
             refused = 0
         part = waiting.pop()
-        if not part:
+        if not len(part):
             continue
-        found = _table([lines[at] for at in part], form)
+        found = _table(lines.joined(part), len(part), form)
         if isinstance(found, pa.Table):
             done.append((found, part))
         elif found < 0 and len(part) > 1:
@@ -102,12 +99,11 @@ def _learns(line: bytes, form: Form) -> bool:
         return False
 
 
-def _table(lines: list[bytes], form: Form) -> Any:
+def _table(text: bytes | memoryview, lines: int, form: Form) -> Any:
     """The rows; or the position of a line that is refused, -1 where it is not known."""
-    text = b"\n".join(lines)
     if form.schema is None:
         return 0
-    if not text.isascii() and not _is_utf8(text):
+    if not _is_utf8(text):
         return -1
     options = arrow_json.ParseOptions(
         explicit_schema=form.schema, unexpected_field_behavior="error", newlines_in_values=False
@@ -116,13 +112,13 @@ def _table(lines: list[bytes], form: Form) -> Any:
         table = arrow_json.read_json(pa.BufferReader(text), _READ, options)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         row = _ROW.search(str(error))
-        return int(row[1]) if row and int(row[1]) < len(lines) else -1
-    return table if len(table) == len(lines) else -1
+        return int(row[1]) if row and int(row[1]) < lines else -1
+    return table if len(table) == lines else -1
 
 
-def _is_utf8(text: bytes) -> bool:
+def _is_utf8(text: bytes | memoryview) -> bool:
     try:
-        text.decode()
+        str(text, "utf-8")
     except UnicodeDecodeError:
         return False
     return True

@@ -11,9 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from intake_cvpilot.decode.leftover import Path
+    from intake_cvpilot.decode.lines import Lines, Positions
 
 __all__ = ["Columns", "Mask", "mask"]
 
@@ -57,14 +56,14 @@ class Columns:
         """Leave rows to the exact way."""
         self.ordinary &= ~odd
 
-    def refuse_odd_numbers(self, positions: npt.NDArray[np.int64], lines: Sequence[bytes]) -> None:
+    def refuse_odd_numbers(self, positions: Positions, lines: Lines) -> None:
         """Refuse rows with NaN or infinity, which Arrow reads, and with the integer -0.
 
         Parameters
         ----------
-        positions : numpy.ndarray of int64
+        positions : Positions
             Of the line of each row.
-        lines : sequence of bytes
+        lines : Lines
             What was read.
         """
         for array, rows in _doubles(list(self.values.values())):

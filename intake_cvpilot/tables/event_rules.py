@@ -56,8 +56,8 @@ def event_bins(sheet: Sheet) -> None:
         sheet.put_back("_time_bin", _derive(sheet, column, "_time_bin", read))
     for column, read in _PLACES.items():
         sheet.put_back("location_bin", _derive(sheet, column, "location_bin", read))
-    pairs = zip(sheet.raw["_time_bin"], sheet.origins, strict=True)
-    apart = sum(nycdot_bins.differs(raw, origin.folder) for raw, origin in pairs)
+    pairs = zip(sheet.raw["_time_bin"], sheet.origins.folder.tolist(), strict=True)
+    apart = sum(nycdot_bins.differs(raw, folder) for raw, folder in pairs)
     if apart:
         sheet.quality.notes["bin_unlike_folder"] += apart
 

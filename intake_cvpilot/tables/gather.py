@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 from intake_cvpilot.tables import parts, table
 from intake_cvpilot.tables.ordinary import Ordinary
 from intake_cvpilot.tables.repeated import settle
@@ -17,11 +19,13 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Iterator, Sequence, Sized
 
+    import numpy.typing as npt
     import pyarrow as pa
 
+    from intake_cvpilot.decode.lines import Lines
     from intake_cvpilot.decode.shape import Reading, Shape
     from intake_cvpilot.tables.column import Table
-    from intake_cvpilot.tables.sheet import Origin, Quality
+    from intake_cvpilot.tables.sheet import Origin, Origins, Quality
 
 __all__ = ["Gathering"]
 
@@ -88,27 +92,26 @@ class Gathering:
     def read(
         self,
         shapes: Sequence[Shape],
-        lines: Sequence[bytes],
-        origins: Sequence[Origin],
-        numbers: Sequence[int],
-    ) -> tuple[set[int], Counter[str]]:
+        lines: Lines,
+        origins: Origins,
+    ) -> tuple[npt.NDArray[np.bool_], Counter[str]]:
         """Add the ordinary records among lines.
 
         Parameters
         ----------
         shapes : sequence of Shape
             What the records may be.
-        lines : sequence of bytes
+        lines : Lines
             A record each.
-        origins, numbers : sequence of Origin, int
+        origins : Origins
             The object and line of each.
 
         Returns
         -------
-        set of int, Counter
-            Positions of the lines that were added, and the number of their schema versions.
+        numpy.ndarray of bool, Counter
+            Which lines were added, and the number of their schema versions.
         """
-        added: set[int] = set()
+        added = np.zeros(len(lines), dtype=bool)
         versions: Counter[str] = Counter()
         for shape in shapes:
             if not shape.ordinary:
@@ -116,10 +119,10 @@ class Gathering:
             way = self._ways.get(shape.ordinary)
             if way is None:
                 way = self._ways[shape.ordinary] = Ordinary(shape, WAYS[shape.ordinary])
-            for done in way.read(lines, origins, numbers):
+            for done in way.read(lines, origins):
                 self._place(way.table.name, done.rows, counts=True)
                 self._qualities.append((way.table.name, done.quality))
-                added.update(done.positions.tolist())
+                added[done.positions] = True
                 versions.update(done.versions)
         return added, versions
 

@@ -83,7 +83,7 @@ def minute_pass(sheet: Sheet) -> None:
 
 
 def _record(sheet: Sheet, row: int) -> tuple[int, int]:
-    return sheet.origins[row].object_id, sheet.lines[row]
+    return int(sheet.origins.object_id[row]), int(sheet.origins.line[row])
 
 
 def _pass(first: int, hints: list[int]) -> bool | None:

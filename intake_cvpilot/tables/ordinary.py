@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -22,10 +21,11 @@ from intake_cvpilot.tables import bulk, table
 from intake_cvpilot.tables.columns import Columns, Mask, mask
 from intake_cvpilot.tables.form import Form, readers_of
 from intake_cvpilot.tables.rules import RULES
-from intake_cvpilot.tables.sheet import Origin, Quality, Sheet
+from intake_cvpilot.tables.sheet import Origins, Quality, Sheet
 
 if TYPE_CHECKING:
     from intake_cvpilot.decode.leftover import Path
+    from intake_cvpilot.decode.lines import Lines, Positions
     from intake_cvpilot.decode.shape import Cell, Shape
 
 __all__ = ["Done", "Ordinary", "Ways"]
@@ -54,7 +54,7 @@ class Done:
 
     rows: pa.Table
     """As ``Sheet.convert`` gives them."""
-    positions: npt.NDArray[np.int64]
+    positions: Positions
     """Of the lines that they come from."""
     quality: Quality
     """What was odd about their values."""
@@ -78,7 +78,7 @@ class _Sheet(Sheet):
         self.odd.add(row)
 
     def _extra(self) -> pa.Array:
-        return pa.nulls(len(self.lines), pa.string())
+        return pa.nulls(len(self.origins), pa.string())
 
 
 class Ordinary:
@@ -110,22 +110,24 @@ class Ordinary:
         self._inner = inner - set(self._cells)
 
     def read(
-        self, lines: Sequence[bytes], origins: Sequence[Origin], numbers: Sequence[int]
+        self,
+        lines: Lines,
+        origins: Origins,
     ) -> list[Done]:
         """Read lines; those that no result names are left.
 
         Parameters
         ----------
-        lines : sequence of bytes
+        lines : Lines
             One record each.
-        origins, numbers : sequence of Origin, int
+        origins : Origins
             The object and line of each.
         """
         found = []
         for group in bulk.pieces(lines, self._form):
             rows = pa.concat_tables([piece for piece, _ in group]).combine_chunks()
-            positions = np.array([at for _, part in group for at in part], dtype=np.int64)
-            done = self._convert(rows, positions, lines, origins, numbers)
+            positions = np.concatenate([part for _, part in group])
+            done = self._convert(rows, positions, lines, origins)
             if done is not None:
                 found.append(done)
         return found
@@ -133,10 +135,9 @@ class Ordinary:
     def _convert(
         self,
         rows: pa.Table,
-        positions: npt.NDArray[np.int64],
-        lines: Sequence[bytes],
-        origins: Sequence[Origin],
-        numbers: Sequence[int],
+        positions: Positions,
+        lines: Lines,
+        origins: Origins,
     ) -> Done | None:
         while len(rows):
             columns = Columns(rows)
@@ -144,18 +145,15 @@ class Ordinary:
             good = columns.ordinary
             if good.all():
                 sheet = _Sheet(self.table, self.layout, RULES)
-                sheet.origins = [origins[at] for at in positions.tolist()]
-                sheet.lines = [numbers[at] for at in positions.tolist()]
-                made = sheet.convert_columns([columns.get(*path) for path in self.layout.paths])
+                values = [columns.get(*path) for path in self.layout.paths]
+                made = sheet.convert_columns(values, origins.take(positions))
                 if not sheet.odd:
                     return Done(made, positions, sheet.quality, self._versions(columns))
                 good[list(sheet.odd)] = False
             rows, positions = rows.filter(pa.array(good)), positions[good]
         return None
 
-    def _look(
-        self, columns: Columns, positions: npt.NDArray[np.int64], lines: Sequence[bytes]
-    ) -> None:
+    def _look(self, columns: Columns, positions: Positions, lines: Lines) -> None:
         """Refuse the rows that hold anything but what the cells read."""
         columns.refuse_odd_numbers(positions, lines)
         columns.refuse(~self.ways.sound(columns))

@@ -51,7 +51,7 @@ def event_time(sheet: Sheet) -> None:
         (sheet.micros("_clock"), "received"),
         (received, "received"),
     )
-    times = np.array([origin.folder for origin in sheet.origins], dtype=np.int64)
+    times = sheet.origins.folder
     basis = np.full(len(times), TIME_BASES.index("folder"), dtype=np.int32)
     for (values, good), name in reversed(choices):
         times = np.where(good, values, times)

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from intake_cvpilot.decode.shape import Layout
     from intake_cvpilot.tables.column import Table
 
-__all__ = ["Origin", "Quality", "Rule", "Sheet"]
+__all__ = ["Origin", "Origins", "Quality", "Rule", "Sheet"]
+
+_Wholes = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,33 @@ class Origin:
     """The object's id."""
     folder: int
     """First instant of its folder hour, microseconds since 1970 UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origins:
+    """Where many records come from; an item of each array is a record."""
+
+    object_id: _Wholes
+    """As of `Origin`."""
+    folder: _Wholes
+    """As of `Origin`."""
+    line: _Wholes
+    """The line of the object where it begins; the first is 1."""
+
+    def __len__(self) -> int:
+        return len(self.line)
+
+    def take(self, positions: _Wholes) -> Origins:
+        """Those at some positions."""
+        return Origins(self.object_id[positions], self.folder[positions], self.line[positions])
+
+
+def _origins(origins: Sequence[Origin], lines: Sequence[int]) -> Origins:
+    return Origins(
+        np.array([origin.object_id for origin in origins], dtype=np.int64),
+        np.array([origin.folder for origin in origins], dtype=np.int64),
+        np.array(lines, dtype=np.int64),
+    )
 
 
 @dataclass(slots=True)
@@ -70,8 +99,9 @@ class Sheet:
         self.quality = Quality()
         self.rows: list[list[Any]] = []
         self.leftovers: list[dict[str, Any]] = []
-        self.origins: list[Origin] = []
-        self.lines: list[int] = []
+        self.origins = _origins([], [])
+        self._places: list[Origin] = []
+        self._lines: list[int] = []
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -80,23 +110,27 @@ class Sheet:
         """Add a raw row."""
         self.rows.append(values)
         self.leftovers.append(leftover)
-        self.origins.append(origin)
-        self.lines.append(line)
+        self._places.append(origin)
+        self._lines.append(line)
 
     def convert(self) -> pa.Table:
         """The table of the rows, enumerations as plain text; the rows are gone afterwards."""
-        made = self.convert_columns(list(zip(*self.rows, strict=True)))
-        self.rows, self.leftovers, self.origins, self.lines = [], [], [], []
+        origins = _origins(self._places, self._lines)
+        made = self.convert_columns(list(zip(*self.rows, strict=True)), origins)
+        self.rows, self.leftovers, self._places, self._lines = [], [], [], []
         return made
 
-    def convert_columns(self, columns: Sequence[Any]) -> pa.Table:
+    def convert_columns(self, columns: Sequence[Any], origins: Origins) -> pa.Table:
         """The table of rows whose values are given by column, in the order of the cells.
 
         Parameters
         ----------
         columns : sequence of sequence or pyarrow.Array
             Raw values, null where absent.
+        origins : Origins
+            Where the rows come from.
         """
+        self.origins = origins
         for cell, path, values in zip(self.layout.cells, self.layout.paths, columns, strict=True):
             self.raw[cell.column] = values
             if type(cell.reader) is Opaque:
@@ -126,20 +160,18 @@ class Sheet:
         return pa.array(texts, type=pa.string())
 
     def _lineage(self) -> None:
-        self.cells["object_id"] = pa.array(
-            [origin.object_id for origin in self.origins], type=pa.int64()
-        )
-        self.cells["line"] = pa.array(self.lines, type=pa.int32())
+        self.cells["object_id"] = pa.array(self.origins.object_id)
+        self.cells["line"] = pa.array(self.origins.line, type=pa.int32())
         self.cells["extra"] = self._extra()
         if "is_repeat" in self.table.names:
-            self.cells["is_repeat"] = pa.array(np.zeros(len(self.lines), dtype=bool))
+            self.cells["is_repeat"] = pa.array(np.zeros(len(self.origins), dtype=bool))
 
     def _column(self, name: str) -> pa.Array:
         kind = _plain_type(self.table.schema.field(name).type)
         found = self.cells.get(name)
         if found is None:
-            self.quality.count(name, "missing", len(self.lines))
-            return pa.nulls(len(self.lines), kind)
+            self.quality.count(name, "missing", len(self.origins))
+            return pa.nulls(len(self.origins), kind)
         return found if found.type == kind else pc.cast(found, kind)
 
     # What rules use.
@@ -148,7 +180,7 @@ class Sheet:
         """A column of instants or integers as int64, and where it holds a value."""
         array = self.cells.get(name)
         if array is None:
-            return np.zeros(len(self.lines), np.int64), np.zeros(len(self.lines), bool)
+            return np.zeros(len(self.origins), np.int64), np.zeros(len(self.origins), bool)
         good = pc.is_valid(array).to_numpy(zero_copy_only=False)
         whole = array.cast(pa.int64())
         return pc.fill_null(whole, 0).to_numpy(zero_copy_only=False), good
@@ -157,14 +189,14 @@ class Sheet:
         """A column as float64, NaN where null."""
         array = self.cells.get(name)
         if array is None:
-            return np.full(len(self.lines), np.nan)
+            return np.full(len(self.origins), np.nan)
         return np.asarray(array.to_numpy(zero_copy_only=False), dtype=np.float64)
 
     def valid(self, name: str) -> npt.NDArray[np.bool_]:
         """Where a column holds a value."""
         array = self.cells.get(name)
         if array is None:
-            return np.zeros(len(self.lines), bool)
+            return np.zeros(len(self.origins), bool)
         return np.asarray(pc.is_valid(array).to_numpy(zero_copy_only=False))
 
     def blank(self, name: str, where: npt.NDArray[np.bool_], reason: str) -> None:
