@@ -62,7 +62,7 @@ class _Together:
         counts = np.array([run.lines for run in self.runs])
         self.firsts = np.cumsum(counts) - counts
         self.run_of = np.repeat(np.arange(len(held)), counts)
-        self.lines = Lines(b"\n".join([data for _, _, data in held]))
+        self.lines = Lines(b"".join([_ended(data) for _, _, data in held]))
         numbers = np.array([run.line for run in self.runs]) - self.firsts
         self.origins = Origins(
             np.array([tally.origin.object_id for tally in self.tallies])[self.run_of],
@@ -81,6 +81,10 @@ class _Together:
         below = self.lines.starts[at] - self.lines.starts[self.firsts[number]]
         line = int(self.origins.line[at])
         return self.tallies[number], line, self.runs[number].offset + int(below)
+
+
+def _ended(lines: bytes) -> bytes:
+    return lines if lines.endswith(b"\n") else lines + b"\n"
 
 
 class Reader:

@@ -50,7 +50,7 @@ class Run:
     lines: int
     """How many they are."""
     data: bytes | Oversized
-    """Their content, as it stands in the object, without the last one's line feed."""
+    """Their content, as it stands in the object; only the object's last line may lack its end."""
 
 
 class Long:

@@ -44,7 +44,8 @@ __all__ = [
     "whole",
 ]
 
-_BLOCK: Final = 2**20
+# Most objects are smaller, and are one run.
+_BLOCK: Final = 2 * 2**20
 _GZIP: Final = b"\x1f\x8b"
 _FEED: Final = ord("\n")
 _FREE: Final = 64 * 2**20
@@ -171,7 +172,7 @@ def lines(blocks: Iterator[bytes], limit: int = MAX_LINE) -> Iterator[Frame]:
             yield run.line, run.offset, run.data
             continue
         number, offset = run.line, run.offset
-        for piece in run.data.split(b"\n"):
+        for piece in run.data.removesuffix(b"\n").split(b"\n"):
             yield number, offset, piece[:-1] if piece.endswith(b"\r") else piece
             number += 1
             offset += len(piece) + 1
@@ -200,11 +201,11 @@ def runs_in(blocks: Iterator[bytes], limit: int = MAX_LINE) -> Iterator[Run]:
                 rest, held, long = [], 0, None
                 start = first + 1
         if start <= end:
-            text = b"".join((*rest, block[start:end]))
+            text = b"".join((*rest, block[start : end + 1]))
             # Four times as fast as ``bytes.count``.
-            count = int(np.count_nonzero(np.frombuffer(text, np.uint8) == _FEED)) + 1
+            count = int(np.count_nonzero(np.frombuffer(text, np.uint8) == _FEED))
             yield Run(number, offset, count, text)
-            number, offset = number + count, offset + len(text) + 1
+            number, offset = number + count, offset + len(text)
             rest, held = [], 0
         tail = block[end + 1 :]
         if long is None and held + len(tail) > limit:

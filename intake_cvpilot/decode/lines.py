@@ -23,16 +23,16 @@ class Lines:
     Parameters
     ----------
     text : bytes
-        What stands between line feeds is a line, also where it is empty.
+        What a line feed ends is a line, also where it is empty; the last one may lack it.
     """
 
     def __init__(self, text: bytes) -> None:
-        self.text = text
-        ends = [*_all(text, b"\n"), len(text)]
-        self.ends: Positions = np.array(ends, dtype=np.int64)
-        """Where each ends, exclusive."""
-        self.starts: Positions = np.concatenate(([0], self.ends[:-1] + 1))
+        self.text = text if text.endswith(b"\n") else text + b"\n"
+        self._bounds: Positions = np.array([0, *_after(self.text, b"\n")], dtype=np.int64)
+        self.starts = self._bounds[:-1]
         """Where each begins."""
+        self.ends = self._bounds[1:] - 1
+        """Where each ends, exclusive."""
         self.ends -= self._last(self.ends > self.starts) == _RETURN
 
     def __len__(self) -> int:
@@ -68,11 +68,12 @@ class Lines:
         return found
 
     def joined(self, chosen: Positions) -> bytes | memoryview:
-        """Give some lines as one text, with line feeds between them."""
-        begins, ends = self.starts[chosen], self.ends[chosen]
-        if (begins[1:] == ends[:-1] + 1).all():
+        """Give some lines as one text, with the line feeds and what stands before them."""
+        begins, ends = self._bounds[chosen], self._bounds[chosen + 1]
+        if (begins[1:] == ends[:-1]).all():
             return memoryview(self.text)[begins[0] : ends[-1]]
-        return b"\n".join(map(self.__getitem__, chosen.tolist()))
+        places = zip(begins.tolist(), ends.tolist(), strict=True)
+        return b"".join([self.text[begin:end] for begin, end in places])
 
     def _last(self, where: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:
         return self._byte(self.ends - 1, where)
@@ -84,8 +85,8 @@ class Lines:
         return found
 
 
-def _all(text: bytes, byte: bytes) -> Iterator[int]:
-    at = text.find(byte)
-    while at >= 0:
+def _after(text: bytes, byte: bytes) -> Iterator[int]:
+    at = text.find(byte) + 1
+    while at:
         yield at
-        at = text.find(byte, at + 1)
+        at = text.find(byte, at) + 1
