@@ -20,7 +20,9 @@ from intake_cvpilot.tables.figures import Figures, Measuring
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from intake_cvpilot.extent import Stored
     from intake_cvpilot.tables.portal_rows import Restore
+
 __all__ = [
     "BlockResult",
     "BlockTask",
@@ -41,7 +43,7 @@ class StagedUnit:
     """The archive's full key."""
     object_id: int
     """First 8 bytes of the key's SHA-256, signed."""
-    path: Path
+    path: Stored
     """The verified bytes."""
 
 

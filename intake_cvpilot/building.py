@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping
 from concurrent.futures import BrokenExecutor, Future, wait
 from contextlib import closing, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
@@ -18,6 +17,7 @@ from intake_cvpilot.progress import Event, Progress
 
 if TYPE_CHECKING:
     from intake_cvpilot.archive.base import Archive, Unit
+    from intake_cvpilot.extent import Stored
     from intake_cvpilot.job import Job
     from intake_cvpilot.partition import Block, Partition
     from intake_cvpilot.workers import Workers
@@ -67,7 +67,7 @@ class Building:
         self.before = before
         self.layout = job.layout
         self.key = partition.key
-        self.places: dict[Unit, Path] = {}
+        self.places: dict[Unit, Stored] = {}
         self.futures: dict[str, Future[BlockResult]] = {}
         self.results: dict[str, BlockResult] = {}
 
@@ -106,7 +106,7 @@ class Building:
             listed = {unit.key: unit for unit in block.units}
             asked = [(unit.key, unit.size, unit.etag) for unit in block.units]
             found = staging.find_all(self.layout, self.key, asked)
-            self.places |= {listed[key]: path for key, path in found.items()}
+            self.places |= {listed[key]: stored for key, stored in found.items()}
             lacking[name] = {unit for unit in block.units if unit not in self.places}
             if not lacking[name]:
                 self.submit(name, block)
@@ -118,19 +118,18 @@ class Building:
         wanted = [unit for block in todo.values() for unit in block.units if unit in owner]
         folder = staging.incoming(self.layout, self.key)
         waiting = staging.units(self.layout, self.key)
-        with closing(self.archive.read(wanted, folder)) as arriving:
+        with (
+            closing(self.archive.read(wanted, folder, small=staging.SMALL)) as arriving,
+            closing(staging.Pack(waiting)) as pack,
+        ):
             for got in arriving:
                 unit = got.unit
-                self.places[unit] = staging.adopt(
-                    self.layout,
-                    self.key,
-                    got.path,
-                    unit.key,
-                    unit.size,
-                    unit.etag,
-                    got.digest,
-                    into=waiting,
-                )
+                told = (unit.key, unit.size, unit.etag, got.digest)
+                if isinstance(got.content, bytes):
+                    stored: Stored = staging.pack(pack, self.key, *told, got.content)
+                else:
+                    stored = staging.adopt(self.layout, self.key, got.content, *told, into=waiting)
+                self.places[unit] = stored
                 self.progress(Event("read", self.key, done=unit.size))
                 name = owner[unit]
                 lacking[name].discard(unit)

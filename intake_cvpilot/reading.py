@@ -19,13 +19,13 @@ from intake_cvpilot.tables.sheet import Origin, Origins
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     import numpy.typing as npt
 
     from intake_cvpilot.decode.frame import Run
     from intake_cvpilot.decode.quarantine import Quarantine
     from intake_cvpilot.decode.shape import Shapes
+    from intake_cvpilot.extent import Stored
     from intake_cvpilot.tables.gather import Gathering
     from intake_cvpilot.tables.portal_rows import Restore
 
@@ -126,7 +126,7 @@ class Reader:
         self._held: list[tuple[Tally, Run, bytes]] = []
         self._lines = self._bytes = 0
 
-    def read(self, key: str, object_id: int, path: Path) -> None:
+    def read(self, key: str, object_id: int, path: Stored) -> None:
         """Read one object; some of its records may be held until `finish`."""
         tally = Tally(key, Origin(object_id, self.shapes.folder(key)))
         self.tallies.append(tally)

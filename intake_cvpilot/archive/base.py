@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
@@ -72,11 +72,31 @@ class Received:
 
     unit: Unit
     """The unit, as listed."""
-    path: Path
-    """A temporary file in the folder given to ``read``; the caller owns it now."""
+    content: Path | bytes
+    """A temporary file in the folder given to ``read``, which the caller owns now; of a unit that
+    is small enough for ``read``'s ``small``, it may be the bytes."""
     digest: str
     """Hash (hex) of the file's content: its MD5 where the listing's ETag is one and was checked,
     else its SHA-256."""
+
+    @property
+    def path(self) -> Path:
+        """The file, where no unit may come as bytes."""
+        if isinstance(self.content, bytes):
+            raise TypeError(f"{self.unit.key} came as bytes")
+        return self.content
+
+    def hashed(self, name: Literal["md5", "sha256"]) -> str:
+        """Hash (hex) of the content, computed anew."""
+        if isinstance(self.content, bytes):
+            return hashlib.new(name, self.content, usedforsecurity=False).hexdigest()
+        with self.content.open("rb") as file:
+            return hashlib.file_digest(file, name).hexdigest()
+
+    def discard(self) -> None:
+        """Remove the file."""
+        if not isinstance(self.content, bytes):
+            self.content.unlink(missing_ok=True)
 
 
 @dataclass(slots=True)
@@ -139,8 +159,19 @@ class Archive(Protocol):
         """
         ...
 
-    def read(self, units: Sequence[Unit], folder: Path) -> Generator[Received, None, None]:
+    def read(
+        self, units: Sequence[Unit], folder: Path, *, small: int = 0
+    ) -> Generator[Received, None, None]:
         """Read units into temporary files of a folder, in any order, each verified.
+
+        Parameters
+        ----------
+        units : sequence of Unit
+            As listed.
+        folder : Path
+            Takes the files; it exists.
+        small : int
+            Units of fewer bytes than this may come as bytes, without a file.
 
         Raises
         ------

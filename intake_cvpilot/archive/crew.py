@@ -152,4 +152,4 @@ class _Work:
     def _discard(received: Received | None) -> None:
         if received is not None:
             with suppress(OSError):  # a disk that cannot even remove has said so already
-                received.path.unlink()
+                received.discard()

@@ -13,6 +13,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import fsspec
@@ -129,7 +130,9 @@ class FilesystemArchive:
             raise no_table(prefix, self.identity)
         return Snapshot(prefix, units, listed_at, authoritative=bool(units))
 
-    def read(self, units: Sequence[Unit], folder: Path) -> Generator[Received, None, None]:
+    def read(
+        self, units: Sequence[Unit], folder: Path, *, small: int = 0
+    ) -> Generator[Received, None, None]:
         """Read units; see `Archive.read`."""
         name = arrivals(folder)
 
@@ -139,7 +142,7 @@ class FilesystemArchive:
             self._meter.asked()
             try:
                 received = self._retry.call(
-                    lambda: self._copy(unit, target, what, stop),
+                    lambda: self._copy(unit, target, what, stop, small),
                     what=what,
                     stop=stop,
                     seconds=self._policy.allowed(unit.size),
@@ -181,26 +184,29 @@ class FilesystemArchive:
             keys[key] = info
         return keys
 
-    def _copy(self, unit: Unit, target: Path, what: str, stop: Stop) -> Received:
+    def _copy(self, unit: Unit, target: Path, what: str, stop: Stop, small: int) -> Received:
         source = f"{self._root}/{unit.key}" if self._root else unit.key
         sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
-        with target.open("wb") as copy:
+        with BytesIO() if unit.size < small else target.open("wb") as copy:
             origin = self._asked(lambda: self._fs.open(source, "rb"), what)
             try:
                 while piece := self._asked(lambda: origin.read(_CHUNK), what):
                     stop.check()
                     for take in (copy.write, sha256.update, md5.update):
                         take(piece)
+                    if copy.tell() > unit.size:
+                        break
             finally:
                 origin.close()
             size = copy.tell()
+            content = copy.getvalue() if isinstance(copy, BytesIO) else target
         now = _unit(unit.key, self._asked(lambda: self._fs.info(source), what))
         if (now.size, now.etag) != (unit.size, unit.etag):
             raise ChangedError(f"{what}: the file changed after it was listed")
         if size != unit.size or (is_md5(unit.etag) and md5.hexdigest() != unit.etag):
             self._meter.wasted(size)
             raise TransientError(f"{size} of {unit.size} bytes came, or their MD5 is wrong")
-        return Received(unit, target, sha256.hexdigest())
+        return Received(unit, content, sha256.hexdigest())
 
     def _asked(self, question: Callable[[], T], what: str) -> T:
         """Ask the file system; whatever it raises becomes ours."""

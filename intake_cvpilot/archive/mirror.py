@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from contextlib import closing
 from typing import TYPE_CHECKING, Protocol
 
@@ -60,7 +59,9 @@ class MirrorArchive:
         """Give the listing that the copied archive gave; see `Archive.snapshot`."""
         return self._record(prefix.rstrip("/")).snapshot
 
-    def read(self, units: Sequence[Unit], folder: Path) -> Generator[Received, None, None]:
+    def read(
+        self, units: Sequence[Unit], folder: Path, *, small: int = 0
+    ) -> Generator[Received, None, None]:
         """Read units out of the copy; see `Archive.read`."""
         wanted = {}
         for unit in units:
@@ -68,13 +69,13 @@ class MirrorArchive:
             if unit not in record.units:
                 raise ChangedError(f"{self._where}: the mirror holds another {unit.key}")
             wanted[self._here[unit.key]] = (unit, record.digests[unit.key])
-        with closing(self._copy.read(list(wanted), folder)) as arriving:
+        with closing(self._copy.read(list(wanted), folder, small=small)) as arriving:
             for got in arriving:
                 unit, digest = wanted[got.unit]
                 if digest != _digest(got, digest):
-                    got.path.unlink(missing_ok=True)
+                    got.discard()
                     raise self._spoilt(unit.key, "is not what the archive had")
-                yield Received(unit, got.path, digest)
+                yield Received(unit, got.content, digest)
 
     def close(self) -> None:
         """Give back what the copy holds."""
@@ -130,5 +131,4 @@ def not_whole(key: str, where: str) -> ArchiveError:
 def _digest(got: Received, like: str) -> str:
     if len(got.digest) == len(like):
         return got.digest
-    with got.path.open("rb") as file:
-        return hashlib.file_digest(file, "md5" if len(like) == 32 else "sha256").hexdigest()
+    return got.hashed("md5" if len(like) == 32 else "sha256")

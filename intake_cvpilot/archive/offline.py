@@ -27,7 +27,13 @@ class OfflineArchive:
         """Refuse."""
         self._refuse(f"list {prefix}")
 
-    def read(self, units: Sequence[Unit], folder: Path) -> Generator[Received, None, None]:  # noqa: ARG002
+    def read(
+        self,
+        units: Sequence[Unit],
+        folder: Path,  # noqa: ARG002
+        *,
+        small: int = 0,  # noqa: ARG002
+    ) -> Generator[Received, None, None]:
         """Refuse, unless there is nothing to read."""
         if units:
             self._refuse(f"read {len(units)} objects")

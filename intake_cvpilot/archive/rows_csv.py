@@ -99,7 +99,13 @@ class RowsArchive:
             },
         )
 
-    def read(self, units: Sequence[Unit], folder: Path) -> Generator[Received, None, None]:
+    def read(
+        self,
+        units: Sequence[Unit],
+        folder: Path,
+        *,
+        small: int = 0,  # noqa: ARG002 - a day is one unit
+    ) -> Generator[Received, None, None]:
         """Read units; see `Archive.read`."""
         run, count = uuid.uuid4().hex, itertools.count()
 

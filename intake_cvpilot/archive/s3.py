@@ -8,7 +8,8 @@ import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from io import BytesIO
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote
 
 from intake_cvpilot.archive.base import Received, Snapshot, Traffic, Unit
@@ -110,12 +111,14 @@ class S3Archive:
             raise no_table(prefix, self.identity)
         return Snapshot(prefix, tuple(units), listed_at)
 
-    def read(self, units: Sequence[Unit], folder: Path) -> Generator[Received, None, None]:
+    def read(
+        self, units: Sequence[Unit], folder: Path, *, small: int = 0
+    ) -> Generator[Received, None, None]:
         """Read units; see `Archive.read`."""
         name = arrivals(folder)
 
         def one(unit: Unit, stop: Stop) -> Received:
-            return self._read(unit, name(), stop)
+            return self._read(unit, None if unit.size < small else name(), stop)
 
         return gather(one, units, self._threads)
 
@@ -203,7 +206,8 @@ class S3Archive:
         self._meter.asked()
         self._retry.call(attempt, what=what, stop=stop, seconds=seconds)
 
-    def _read(self, unit: Unit, path: Path, stop: Stop) -> Received:
+    def _read(self, unit: Unit, path: Path | None, stop: Stop) -> Received:
+        """Read a unit into a file, or into memory."""
         what = f"reading s3://{self._bucket}/{self._root}{shown(unit.key)}"
         if unit.etag is None:
             raise ArchiveError(f"{what}: without an ETag it cannot be told from another object")
@@ -212,7 +216,8 @@ class S3Archive:
         deadline = time.monotonic() + seconds
         self._meter.asked()
         try:
-            with path.open("xb", buffering=0) as file:  # pieces are large: a second copy is waste
+            # Pieces are large: a second copy is waste.
+            with BytesIO() if path is None else path.open("xb", buffering=0) as file:
                 transfer = Transfer(unit, file, self._meter, what)
 
                 def attempt() -> None:
@@ -224,9 +229,10 @@ class S3Archive:
                         transfer.take(answer)
 
                 self._retry.call(attempt, what=what, stop=stop, seconds=seconds)
-            received = transfer.received(path)
+                received = transfer.received(path or cast("BytesIO", file).getvalue())
         except BaseException:
-            path.unlink(missing_ok=True)
+            if path is not None:
+                path.unlink(missing_ok=True)
             raise
         self._meter.verified(unit.size)
         return received

@@ -128,7 +128,13 @@ class SocrataArchive:
             "nothing of the partition was stored, ask again later"
         )
 
-    def read(self, units: Sequence[Unit], folder: Path) -> Generator[Received, None, None]:
+    def read(
+        self,
+        units: Sequence[Unit],
+        folder: Path,
+        *,
+        small: int = 0,  # noqa: ARG002 - a page's size is not known before
+    ) -> Generator[Received, None, None]:
         """Read pages; see `Archive.read`.  After the last the partition's rows are counted again.
 
         A page is written with a row on each line, as it came.

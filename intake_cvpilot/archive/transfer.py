@@ -151,9 +151,9 @@ class Transfer:
         self._file.truncate()
         self._begin()
 
-    def received(self, path: Path) -> Received:
+    def received(self, content: Path | bytes) -> Received:
         """Give the result: all of it is there."""
-        return Received(self._unit, path, self._hash.hexdigest())
+        return Received(self._unit, content, self._hash.hexdigest())
 
 
 def hides_md5(headers: Mapping[str, str]) -> bool:

@@ -1,9 +1,10 @@
 """What a fetch has so far: verified raw units, and finished blocks; any process may go on with it.
 
-A unit's file is named by what the archive's listing said of it and by the hash of its content, and
-a block's result carries the hashes of its files.  Nothing is believed because it is there: what
-does not hash to its name is thrown away, so a crash, a full disk or another process in the same
-place cost at most a second read.
+A unit is named by what the archive's listing said of it and by the hash of its content: a large one
+is a file of that name, small ones stand under their names in a pack.  A block's result carries the
+hashes of its files.  Nothing is believed because it is there: what does not hash to its name is
+thrown away or passed over, so a crash, a full disk or another process in the same place cost at
+most a second read.
 """
 
 from __future__ import annotations
@@ -18,14 +19,20 @@ import shutil
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from intake_cvpilot.cache.checksums import is_whole, open_plain
 from intake_cvpilot.cache.folders import Folder, open_folder, storage_error
 from intake_cvpilot.cache.layout import Layout, prepare
+from intake_cvpilot.cache.pack import SMALL, Pack, is_pack, packed
 from intake_cvpilot.errors import CacheError
 
+if TYPE_CHECKING:
+    from intake_cvpilot.extent import Extent, Stored
+
 __all__ = [
+    "SMALL",
+    "Pack",
     "adopt",
     "block_folder",
     "clear",
@@ -33,6 +40,7 @@ __all__ = [
     "find_all",
     "incoming",
     "load_result",
+    "pack",
     "remove",
     "save_result",
     "units",
@@ -70,6 +78,10 @@ def _unit_id(unit_key: str, size: int, etag: str | None) -> str:
     return hashlib.sha256(repr((unit_key, size, etag)).encode()).hexdigest()[:32]
 
 
+def _name(unit_key: str, size: int, etag: str | None, digest: str) -> str:
+    return f"{_unit_id(unit_key, size, etag)}-{digest}"
+
+
 def adopt(
     layout: Layout,
     key: str,
@@ -100,7 +112,7 @@ def adopt(
     SpaceError, CacheError
         It could not be moved.
     """
-    name = f"{_unit_id(unit_key, size, etag)}-{digest}"
+    name = _name(unit_key, size, etag, digest)
     try:
         if into is not None:
             try:
@@ -110,6 +122,33 @@ def adopt(
         return _moved(received, units(layout, key) / name)
     except OSError as error:
         raise storage_error(error, "a unit of " + key, layout.root, size) from error
+
+
+def pack(
+    packed: Pack, key: str, unit_key: str, size: int, etag: str | None, digest: str, content: bytes
+) -> Extent:
+    """Put a received, verified small unit where any process finds it.
+
+    Parameters
+    ----------
+    packed : Pack
+        Of the partition; in the folder that `units` gives.
+    key : str
+        The partition.
+    unit_key, size, etag, digest : str, int, str or None, str
+        As in `adopt`.
+    content : bytes
+        Fewer than `SMALL` bytes.
+
+    Raises
+    ------
+    SpaceError, CacheError
+        It could not be stored.
+    """
+    try:
+        return packed.add(_name(unit_key, size, etag, digest), content)
+    except OSError as error:
+        raise storage_error(error, "a unit of " + key, packed.path.parent, size) from error
 
 
 def _moved(received: Path, target: Path) -> Path:
@@ -127,7 +166,7 @@ def _moved(received: Path, target: Path) -> Path:
 
 def find_all(
     layout: Layout, key: str, units: Iterable[tuple[str, int, str | None]]
-) -> dict[str, Path]:
+) -> dict[str, Stored]:
     """Give the units that are there already, whole, by their keys.
 
     Parameters
@@ -139,8 +178,12 @@ def find_all(
     """
     folder = layout.staging(key) / "units"
     wanted = {_unit_id(*unit): unit for unit in units}
-    found: dict[str, Path] = {}
+    found: dict[str, Stored] = {}
     for name in _names(layout, key, "units"):
+        if is_pack(name):
+            with suppress(OSError):
+                found |= {wanted[i][0]: at for i, at in packed(folder / name) if i in wanted}
+            continue
         match = _UNIT.fullmatch(name)
         unit = wanted.get(match[1]) if match else None
         # The listed size is part of the name only: of a page of the data portal it is a guess.
@@ -149,7 +192,7 @@ def find_all(
     return found
 
 
-def find(layout: Layout, key: str, unit_key: str, size: int, etag: str | None) -> Path | None:
+def find(layout: Layout, key: str, unit_key: str, size: int, etag: str | None) -> Stored | None:
     """Give one unit that is there already, whole; for many, `find_all` looks once."""
     return find_all(layout, key, [(unit_key, size, etag)]).get(unit_key)
 

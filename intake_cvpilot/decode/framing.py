@@ -27,7 +27,7 @@ from intake_cvpilot.decode.frame import (
 from intake_cvpilot.decode.objects import objects
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from intake_cvpilot.extent import Stored
 
 __all__ = [
     "HEAD",
@@ -56,12 +56,12 @@ class UnreadableError(Exception):
     """The object as a whole cannot be read; ``args`` are the reason and a detail."""
 
 
-def frames(path: Path, framing: str) -> Iterator[Frame]:
+def frames(path: Stored, framing: str) -> Iterator[Frame]:
     """The frames of one object on disk.
 
     Parameters
     ----------
-    path : Path
+    path : Path or Extent
         The object's bytes.
     framing : str
         ``lines`` or ``objects``.
@@ -77,7 +77,7 @@ def frames(path: Path, framing: str) -> Iterator[Frame]:
         yield from frames_in(stream, framing)
 
 
-def runs(path: Path) -> Iterator[Run]:
+def runs(path: Stored) -> Iterator[Run]:
     """The frames of one object on disk in ``lines`` framing, many at once; see `frames`."""
     with path.open("rb", buffering=0) as stream:
         yield from runs_in(_content(stream))
@@ -120,7 +120,7 @@ def _content(stream: IO[bytes]) -> Iterator[bytes]:
     yield from _inflate(stream, size)
 
 
-def whole(path: Path) -> Oversized:
+def whole(path: Stored) -> Oversized:
     """An object of which no frame can be read, as one."""
     long = Long([])
     with path.open("rb") as stream:
