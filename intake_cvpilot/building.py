@@ -16,7 +16,7 @@ from intake_cvpilot.errors import CacheError, CVPilotError
 from intake_cvpilot.progress import Event, Progress
 
 if TYPE_CHECKING:
-    from intake_cvpilot.archive.base import Archive, Unit
+    from intake_cvpilot.archive.base import Archive
     from intake_cvpilot.extent import Stored
     from intake_cvpilot.job import Job
     from intake_cvpilot.partition import Block, Partition
@@ -67,7 +67,7 @@ class Building:
         self.before = before
         self.layout = job.layout
         self.key = partition.key
-        self.places: dict[Unit, Stored] = {}
+        self.places: dict[str, Stored] = {}
         self.futures: dict[str, Future[BlockResult]] = {}
         self.results: dict[str, BlockResult] = {}
 
@@ -95,45 +95,40 @@ class Building:
             self.settle(todo)
         return self.results
 
-    def begin(self, todo: Mapping[str, Block]) -> dict[str, set[Unit]]:
-        """Take up what an earlier run left; give the units that each block still lacks."""
-        lacking: dict[str, set[Unit]] = {}
+    def begin(self, todo: Mapping[str, Block]) -> dict[str, set[str]]:
+        """Take up what an earlier run left; give the keys that each block still lacks."""
+        lacking: dict[str, set[str]] = {}
         for name, block in todo.items():
             done = staging.load_result(self.layout, self.key, name)
             if done is not None:
                 self.results[name] = msgspec.convert(done, BlockResult)
                 continue
-            listed = {unit.key: unit for unit in block.units}
             asked = [(unit.key, unit.size, unit.etag) for unit in block.units]
-            found = staging.find_all(self.layout, self.key, asked)
-            self.places |= {listed[key]: stored for key, stored in found.items()}
-            lacking[name] = {unit for unit in block.units if unit not in self.places}
+            self.places |= staging.find_all(self.layout, self.key, asked)
+            lacking[name] = {unit.key for unit in block.units} - self.places.keys()
             if not lacking[name]:
                 self.submit(name, block)
         return lacking
 
-    def receive(self, todo: Mapping[str, Block], lacking: Mapping[str, set[Unit]]) -> None:
+    def receive(self, todo: Mapping[str, Block], lacking: Mapping[str, set[str]]) -> None:
         """Read what is lacking; hand on each block that is complete."""
-        owner = {unit: name for name, units in lacking.items() for unit in units}
-        wanted = [unit for block in todo.values() for unit in block.units if unit in owner]
+        owner = {key: name for name, keys in lacking.items() for key in keys}
+        wanted = [unit for block in todo.values() for unit in block.units if unit.key in owner]
         folder = staging.incoming(self.layout, self.key)
-        waiting = staging.units(self.layout, self.key)
         with (
             closing(self.archive.read(wanted, folder, small=staging.SMALL)) as arriving,
-            closing(staging.Pack(waiting)) as pack,
+            closing(staging.Arrived(self.layout, self.key)) as arrived,
         ):
             for got in arriving:
                 unit = got.unit
-                told = (unit.key, unit.size, unit.etag, got.digest)
-                if isinstance(got.content, bytes):
-                    stored: Stored = staging.pack(pack, self.key, *told, got.content)
-                else:
-                    stored = staging.adopt(self.layout, self.key, got.content, *told, into=waiting)
-                self.places[unit] = stored
+                self.places[unit.key] = arrived.take(
+                    got.content, unit.key, unit.size, unit.etag, got.digest
+                )
                 self.progress(Event("read", self.key, done=unit.size))
-                name = owner[unit]
-                lacking[name].discard(unit)
+                name = owner[unit.key]
+                lacking[name].discard(unit.key)
                 if not lacking[name]:
+                    arrived.flush()
                     self.submit(name, todo[name])
                 for ready in [n for n, future in self.futures.items() if future.done()]:
                     self.collect(todo, ready)
@@ -141,7 +136,7 @@ class Building:
 
     def submit(self, name: str, block: Block) -> None:
         """Hand a block whose units are all there to the workers."""
-        units = tuple(StagedUnit(u.key, u.object_id, self.places[u]) for u in block.units)
+        units = tuple(StagedUnit(u.key, u.object_id, self.places[u.key]) for u in block.units)
         self.futures[name] = self.crew.submit(
             BlockTask(
                 source=self.job.request.source,

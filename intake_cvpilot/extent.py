@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -29,11 +30,18 @@ class Extent:
         OSError
             The file cannot be read, or ends before the part does.
         """
-        with self.path.open("rb") as file:
-            file.seek(self.offset)
-            data = file.read(self.length)
-        if len(data) < self.length:
-            raise OSError(f"{self.path} ends before the {self.length} bytes at {self.offset}")
+        data = b""
+        # Of some ten thousand that are read in a row, a file object would be half the cost.
+        file = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            while rest := self.length - len(data):
+                more = os.pread(file, rest, self.offset + len(data))
+                if not more:
+                    what = f"{self.length} bytes at {self.offset}"
+                    raise OSError(f"{self.path} ends before the {what}")
+                data += more
+        finally:
+            os.close(file)
         return BytesIO(data)
 
 

@@ -223,7 +223,7 @@ def blocks(units: Sequence[Unit], prefix: str, target: int = TARGET) -> tuple[Bl
         return unit.key.removeprefix(prefix).rpartition("/")[0].partition("/")[0]
 
     # With the slash: that is how the keys of the folders themselves sort.
-    ordered = sorted(units, key=lambda unit: (folder(unit) and f"{folder(unit)}/", unit.key))
+    ordered = sorted(units, key=lambda unit: ((of := folder(unit)) and f"{of}/", unit.key))
     made: list[Block] = []
     names: list[str] = []
     held: list[Unit] = []

@@ -716,14 +716,16 @@ def test_what_came_and_was_not_taken_is_put_away(server, opened, tmp_path):
     assert list(tmp_path.iterdir()) == [taken.path]
 
 
-def test_a_slow_reader_holds_back_the_threads(server, opened, tmp_path):
-    server.objects = {f"{DAY}07/{n:03}": b"x" for n in range(60)}
+@pytest.mark.parametrize(("largest", "each"), [(2**20, 2), (1, 32)])
+def test_a_slow_reader_holds_back_the_threads(server, opened, tmp_path, largest, each):
+    server.objects = {f"{DAY}07/{n:03}": b"x" for n in range(200)}
+    server.objects[f"{DAY}07/199"] = b"x" * largest
     archive = opened(threads=2)
     reading = archive.read(archive.snapshot(DAY).units, tmp_path)
     next(reading)
     time.sleep(0.3)
-    assert len(server.gets) <= 1 + 2 * 2 + 2
-    assert len(list(reading)) == 59
+    assert len(server.gets) <= 1 + 2 * each + 2
+    assert len(list(reading)) == 199
 
 
 def test_requests_at_a_time_fall_when_the_archive_asks_for_it_and_recover():

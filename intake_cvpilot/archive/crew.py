@@ -5,17 +5,19 @@ from __future__ import annotations
 import itertools
 import os
 import threading
+import time
 import uuid
+from collections import deque
 from contextlib import suppress
-from queue import SimpleQueue
-from typing import TYPE_CHECKING
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Final
 
 from intake_cvpilot.archive.stop import AbandonedError, Stop
 from intake_cvpilot.archive.translate import from_disk
 from intake_cvpilot.errors import CVPilotError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Sequence
     from pathlib import Path
 
     from intake_cvpilot.archive.base import Received, Unit
@@ -23,6 +25,16 @@ if TYPE_CHECKING:
 __all__ = ["arrivals", "gather"]
 
 _GRACE = 2.0  # seconds an abandoned read waits for its threads; they write nothing after their unit
+
+# Bytes for each thread that may lie about unclaimed.
+_ROOM: Final = 2 * 2**20
+# Waking the caller costs as much as reading a tiny file: units that come faster than this, in
+# seconds, are handed over together.
+_TOGETHER: Final = 0.01
+# A local disk is as fast as the caller, and more threads would only dispute the interpreter: one is
+# added when the caller has waited so long, in seconds.
+_PATIENCE: Final = 0.005
+_MOST: Final = 32
 
 
 def arrivals(folder: Path) -> Callable[[], Path]:
@@ -67,33 +79,41 @@ class _Work:
         self._bytes = sum(unit.size for unit in units)
         self._stop = Stop()
         self._lock = threading.Lock()
-        self._done: SimpleQueue[Received | None] = SimpleQueue()
-        # The caller may be slow: no more than this many units lie about unclaimed.  A queue of
+        self._done: deque[Received] = deque()
+        # Says that there is something, or (True) that a thread has ended.
+        self._bell: SimpleQueue[bool] = SimpleQueue()
+        # The caller may be slow: no more than this many units lie about unclaimed, two for each
+        # thread, and more of units that are all small.  A queue of
         # permits and not a semaphore: Ctrl-C may come within any call of the caller's thread, and
         # one that comes within a semaphore's can leave it locked for ever.
         self._room: SimpleQueue[None] = SimpleQueue()
-        self._widen(2 * threads)
-        self._running = threads
-        self._threads = [
-            threading.Thread(target=self._run, name=f"cvpilot-read-{n}", daemon=True)
-            for n in range(threads)
-        ]
+        largest = max(unit.size for unit in units)
+        self._widen(threads * max(2, min(_MOST, _ROOM // (largest + 1))))
+        self._most = threads
+        self._running = 0
+        self._threads: list[threading.Thread] = []
 
     def begin(self) -> None:
-        """Start the threads."""
-        for thread in self._threads:
-            thread.start()
+        """Start a thread."""
+        name = f"cvpilot-read-{len(self._threads)}"
+        thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._threads.append(thread)
+        self._running += 1
+        thread.start()
 
     def next(self) -> Received | None:
         """Give the next unit; None when all threads have ended."""
-        while self._running:
-            received = self._done.get()
-            if received is None:
-                self._running -= 1
-                continue
-            self._widen()
-            return received
-        return None
+        while not self._done:
+            if not self._running:
+                return None
+            may_grow = len(self._threads) < self._most
+            try:
+                if self._bell.get(timeout=_PATIENCE if may_grow else None):
+                    self._running -= 1
+            except Empty:
+                self.begin()
+        self._widen()
+        return self._done.popleft()
 
     def end(self) -> None:
         """Stop what still runs."""
@@ -103,13 +123,17 @@ class _Work:
             if thread.is_alive():
                 thread.join(_GRACE)
         with self._lock:  # from here on, threads put away their own files
-            while not self._done.empty():
-                self._discard(self._done.get())
+            self._discard(self._done)
 
     def _run(self) -> None:
+        held: list[Received] = []
         try:
-            while (unit := self._claim()) is not None:
-                self._deliver(self._read(unit, self._stop))
+            begun = time.monotonic()
+            while (unit := self._claim(held)) is not None:
+                held.append(self._read(unit, self._stop))
+                if len(held) == _MOST or time.monotonic() - begun > _TOGETHER:
+                    self._deliver(held)
+                    begun = time.monotonic()
         except AbandonedError:
             pass
         except CVPilotError as error:
@@ -120,7 +144,8 @@ class _Work:
         except BaseException as error:  # noqa: BLE001 - raised in the caller's thread
             self._fail(error)
         finally:
-            self._done.put(None)
+            self._deliver(held)
+            self._bell.put(True)  # noqa: FBT003
 
     def _fail(self, error: BaseException, cause: BaseException | None = None) -> None:
         if cause is not None:
@@ -128,8 +153,12 @@ class _Work:
         with self._lock:
             self.failure = self.failure or error
 
-    def _claim(self) -> Unit | None:
-        self._room.get()
+    def _claim(self, held: list[Received]) -> Unit | None:
+        try:
+            self._room.get_nowait()
+        except Empty:
+            self._deliver(held)  # there is no room before they are taken
+            self._room.get()
         with self._lock:
             over = self.failure is not None or self._stop.is_set()
             unit = None if over else next(self._pending, None)
@@ -141,15 +170,19 @@ class _Work:
         for _ in range(units):
             self._room.put(None)
 
-    def _deliver(self, received: Received) -> None:
+    def _deliver(self, held: list[Received]) -> None:
+        if not held:
+            return
         with self._lock:
             if self._stop.is_set():
-                self._discard(received)
+                self._discard(held)
             else:
-                self._done.put(received)
+                self._done.extend(held)
+                self._bell.put(False)  # noqa: FBT003
+        held.clear()
 
     @staticmethod
-    def _discard(received: Received | None) -> None:
-        if received is not None:
+    def _discard(held: Iterable[Received]) -> None:
+        for received in held:
             with suppress(OSError):  # a disk that cannot even remove has said so already
                 received.discard()

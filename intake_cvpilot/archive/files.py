@@ -133,17 +133,16 @@ class FolderArchive:
                 name = entry.name
                 if name.startswith(".") or name in _NOT_OBJECTS:
                     continue
-                path = Path(entry.path)
                 if not _is_text(name):
                     raise ArchiveError(f"the name of a file in {folder} is not UTF-8: {name!a}")
                 if entry.is_symlink():
-                    self._inside(path)
+                    self._inside(Path(entry.path))
                 if entry.is_dir():
-                    yield from self._walk(path, f"{prefix}{name}/", (*above, real))
+                    yield from self._walk(Path(entry.path), f"{prefix}{name}/", (*above, real))
                 elif entry.is_file():
                     yield _unit(prefix + name, entry.stat())
                 else:
-                    raise ArchiveError(f"{path} is neither a file nor a folder")
+                    raise ArchiveError(f"{entry.path} is neither a file nor a folder")
 
     def _inside(self, path: Path) -> Path:
         try:

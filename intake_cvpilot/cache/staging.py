@@ -28,11 +28,11 @@ from intake_cvpilot.cache.pack import SMALL, Pack, is_pack, packed
 from intake_cvpilot.errors import CacheError
 
 if TYPE_CHECKING:
-    from intake_cvpilot.extent import Extent, Stored
+    from intake_cvpilot.extent import Stored
 
 __all__ = [
     "SMALL",
-    "Pack",
+    "Arrived",
     "adopt",
     "block_folder",
     "clear",
@@ -40,7 +40,6 @@ __all__ = [
     "find_all",
     "incoming",
     "load_result",
-    "pack",
     "remove",
     "save_result",
     "units",
@@ -80,6 +79,67 @@ def _unit_id(unit_key: str, size: int, etag: str | None) -> str:
 
 def _name(unit_key: str, size: int, etag: str | None, digest: str) -> str:
     return f"{_unit_id(unit_key, size, etag)}-{digest}"
+
+
+class Arrived:
+    """Takes the units of a partition as they arrive, under its lock; to be closed.
+
+    Parameters
+    ----------
+    layout, key : Layout, str
+        The cache and the partition.
+    """
+
+    def __init__(self, layout: Layout, key: str) -> None:
+        self._layout = layout
+        self._key = key
+        self._folder = units(layout, key)
+        self._pack = Pack(self._folder)
+
+    def take(
+        self, content: Path | bytes, unit_key: str, size: int, etag: str | None, digest: str
+    ) -> Stored:
+        """Put a received, verified unit where any process finds it.
+
+        Parameters
+        ----------
+        content : Path or bytes
+            The file, which is moved; or fewer than `SMALL` bytes, which can be read after `flush`.
+        unit_key, size, etag, digest : str, int, str or None, str
+            As in `adopt`.
+
+        Raises
+        ------
+        SpaceError, CacheError
+            It could not be stored.
+        """
+        told = (unit_key, size, etag, digest)
+        if isinstance(content, Path):
+            return adopt(self._layout, self._key, content, *told, into=self._folder)
+        try:
+            return self._pack.add(_name(*told), content)
+        except OSError as error:
+            raise self._trouble(error, size) from error
+
+    def flush(self) -> None:
+        """Write what waits, so that all units can be read.
+
+        Raises
+        ------
+        SpaceError, CacheError
+            They could not be stored.
+        """
+        try:
+            self._pack.flush()
+        except OSError as error:
+            raise self._trouble(error, SMALL) from error
+
+    def close(self) -> None:
+        """Write what waits, as far as the disk takes it."""
+        self._pack.close()
+
+    def _trouble(self, error: OSError, size: int) -> CacheError:
+        return storage_error(error, "a unit of " + self._key, self._layout.root, size)
 
 
 def adopt(
@@ -122,33 +182,6 @@ def adopt(
         return _moved(received, units(layout, key) / name)
     except OSError as error:
         raise storage_error(error, "a unit of " + key, layout.root, size) from error
-
-
-def pack(
-    packed: Pack, key: str, unit_key: str, size: int, etag: str | None, digest: str, content: bytes
-) -> Extent:
-    """Put a received, verified small unit where any process finds it.
-
-    Parameters
-    ----------
-    packed : Pack
-        Of the partition; in the folder that `units` gives.
-    key : str
-        The partition.
-    unit_key, size, etag, digest : str, int, str or None, str
-        As in `adopt`.
-    content : bytes
-        Fewer than `SMALL` bytes.
-
-    Raises
-    ------
-    SpaceError, CacheError
-        It could not be stored.
-    """
-    try:
-        return packed.add(_name(unit_key, size, etag, digest), content)
-    except OSError as error:
-        raise storage_error(error, "a unit of " + key, packed.path.parent, size) from error
 
 
 def _moved(received: Path, target: Path) -> Path:
