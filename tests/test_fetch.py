@@ -12,7 +12,7 @@ import sys
 import textwrap
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from fnmatch import fnmatch
@@ -25,6 +25,7 @@ import msgspec
 import pytest
 
 import intake_cvpilot as cv
+from intake_cvpilot.archive import open_archive
 from intake_cvpilot.assemble import Assembly
 from intake_cvpilot.build import build_block
 from intake_cvpilot.cache.commit import commit
@@ -458,14 +459,17 @@ def test_a_day_that_changes_while_a_pool_builds_it_is_built_right(own, tmp_path)
     job = small_blocks(**own)
     (day, _) = partitions(job.request)
     last = objects(own["archive"])[-1]
+    body = last.read_bytes() + b"\n"
+    last.write_bytes(body * (2**20 // len(body) + 1))  # many small ones would be read ahead
     changed = []
 
     def change(event: Event) -> None:
         if event.kind == "read" and not changed:
             changed.append(last.write_bytes(last.read_bytes() + b"\n"))
 
-    with closing_archive(job) as archive, Pool(2) as crew:
+    with closing(open_archive(own["archive"], threads=1)) as archive, Pool(2) as crew:
         Assembly(job, day, None, archive, crew, change).run(archive.snapshot(day.prefix))
+        assert archive.traffic.lists == 2
     fresh = {**own, "cache_dir": tmp_path / "fresh"}
     run(replace(prepare("wydot", "bsm", DAY, DAY, fresh), block_bytes=20_000))
     assert files(own["cache_dir"]) == files(fresh["cache_dir"])

@@ -26,15 +26,16 @@ __all__ = ["arrivals", "gather"]
 
 _GRACE = 2.0  # seconds an abandoned read waits for its threads; they write nothing after their unit
 
-# Bytes for each thread that may lie about unclaimed.
+# What one thread may be ahead of the caller: bytes, and units.
 _ROOM: Final = 2 * 2**20
-# Waking the caller costs as much as reading a tiny file: units that come faster than this, in
-# seconds, are handed over together.
+_MOST: Final = 32
+# Waking the caller costs as much as reading a tiny file.  Of units that come faster than the first,
+# some are left until it looks itself, at the latest after the second; in seconds.
 _TOGETHER: Final = 0.01
+_LOOK: Final = 0.05
 # A local disk is as fast as the caller, and more threads would only dispute the interpreter: one is
 # added when the caller has waited so long, in seconds.
 _PATIENCE: Final = 0.005
-_MOST: Final = 32
 
 
 def arrivals(folder: Path) -> Callable[[], Path]:
@@ -108,10 +109,11 @@ class _Work:
                 return None
             may_grow = len(self._threads) < self._most
             try:
-                if self._bell.get(timeout=_PATIENCE if may_grow else None):
+                if self._bell.get(timeout=_PATIENCE if may_grow else _LOOK):
                     self._running -= 1
             except Empty:
-                self.begin()
+                if may_grow and not self._done:
+                    self.begin()
         self._widen()
         return self._done.popleft()
 
@@ -126,14 +128,14 @@ class _Work:
             self._discard(self._done)
 
     def _run(self) -> None:
-        held: list[Received] = []
         try:
-            begun = time.monotonic()
-            while (unit := self._claim(held)) is not None:
-                held.append(self._read(unit, self._stop))
-                if len(held) == _MOST or time.monotonic() - begun > _TOGETHER:
-                    self._deliver(held)
-                    begun = time.monotonic()
+            quiet, since = 0, time.monotonic()
+            while (unit := self._claim()) is not None:
+                self._deliver(self._read(unit, self._stop))
+                quiet += 1
+                if quiet == _MOST or time.monotonic() - since > _TOGETHER:
+                    self._bell.put(False)  # noqa: FBT003
+                    quiet, since = 0, time.monotonic()
         except AbandonedError:
             pass
         except CVPilotError as error:
@@ -144,7 +146,6 @@ class _Work:
         except BaseException as error:  # noqa: BLE001 - raised in the caller's thread
             self._fail(error)
         finally:
-            self._deliver(held)
             self._bell.put(True)  # noqa: FBT003
 
     def _fail(self, error: BaseException, cause: BaseException | None = None) -> None:
@@ -153,11 +154,11 @@ class _Work:
         with self._lock:
             self.failure = self.failure or error
 
-    def _claim(self, held: list[Received]) -> Unit | None:
+    def _claim(self) -> Unit | None:
         try:
             self._room.get_nowait()
         except Empty:
-            self._deliver(held)  # there is no room before they are taken
+            self._bell.put(False)  # noqa: FBT003 - there is no room before some are taken
             self._room.get()
         with self._lock:
             over = self.failure is not None or self._stop.is_set()
@@ -170,16 +171,12 @@ class _Work:
         for _ in range(units):
             self._room.put(None)
 
-    def _deliver(self, held: list[Received]) -> None:
-        if not held:
-            return
+    def _deliver(self, received: Received) -> None:
         with self._lock:
             if self._stop.is_set():
-                self._discard(held)
+                self._discard([received])
             else:
-                self._done.extend(held)
-                self._bell.put(False)  # noqa: FBT003
-        held.clear()
+                self._done.append(received)
 
     @staticmethod
     def _discard(held: Iterable[Received]) -> None:
