@@ -11,6 +11,7 @@ import msgspec
 
 from intake_cvpilot.build import BlockResult, BlockTask, StagedUnit
 from intake_cvpilot.cache import staging
+from intake_cvpilot.cache.arrived import SMALL, Arrived
 from intake_cvpilot.cache.folders import storage_error
 from intake_cvpilot.errors import CacheError, CVPilotError
 from intake_cvpilot.progress import Event, Progress
@@ -116,8 +117,8 @@ class Building:
         wanted = [unit for block in todo.values() for unit in block.units if unit.key in owner]
         folder = staging.incoming(self.layout, self.key)
         with (
-            closing(self.archive.read(wanted, folder, small=staging.SMALL)) as arriving,
-            closing(staging.Arrived(self.layout, self.key)) as arrived,
+            closing(self.archive.read(wanted, folder, small=SMALL)) as arriving,
+            closing(Arrived(self.layout, self.key)) as arrived,
         ):
             for got in arriving:
                 unit = got.unit

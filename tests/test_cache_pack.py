@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from intake_cvpilot.cache import staging
+from intake_cvpilot.cache.arrived import Arrived
 from intake_cvpilot.cache.layout import PUBLIC, Layout
 from intake_cvpilot.cache.pack import SMALL, Pack, packed
 from intake_cvpilot.errors import CacheError
@@ -78,7 +79,7 @@ def test_small_units_that_arrived_are_found_by_another_run(tmp_path):
     layout = Layout(tmp_path, PUBLIC)
     told = [(f"{KEY}/07/{n}", 5 + n % 3, f"e{n}") for n in range(40)]
     bodies = [b"x" * (5 + n % 3) for n in range(40)]
-    with closing(staging.Arrived(layout, KEY)) as arrived:
+    with closing(Arrived(layout, KEY)) as arrived:
         for unit, body in zip(told, bodies, strict=True):
             arrived.take(body, *unit, hashlib.md5(body).hexdigest())
     assert len(list((layout.staging(KEY) / "units").iterdir())) == 1
@@ -95,8 +96,9 @@ def test_what_a_killed_run_had_written_is_found(tmp_path):
 import hashlib, os, signal, sys
 from pathlib import Path
 from intake_cvpilot.cache import staging
+from intake_cvpilot.cache.arrived import Arrived
 from intake_cvpilot.cache.layout import PUBLIC, Layout
-arrived = staging.Arrived(Layout(Path(sys.argv[1]), sys.argv[3]), sys.argv[2])
+arrived = Arrived(Layout(Path(sys.argv[1]), sys.argv[3]), sys.argv[2])
 for n in range(100):
     body = b"%05d" % n * 1000
     arrived.take(body, str(n), 5000, "e", hashlib.sha256(body).hexdigest())
@@ -112,7 +114,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 def test_a_disk_that_takes_no_unit_says_so(tmp_path):
     layout = Layout(tmp_path, PUBLIC)
-    with closing(staging.Arrived(layout, KEY)) as arrived:
+    with closing(Arrived(layout, KEY)) as arrived:
         arrived.take(b"x", "a", 1, "e", hashlib.md5(b"x").hexdigest())
         units = layout.staging(KEY) / "units"
         units.rmdir()

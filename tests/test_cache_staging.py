@@ -17,7 +17,7 @@ from cachekit import KEY, manifest, stage, table
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from intake_cvpilot.cache import staging
+from intake_cvpilot.cache import arrived, staging
 from intake_cvpilot.cache.commit import commit
 from intake_cvpilot.cache.layout import PUBLIC, Layout
 from intake_cvpilot.cache.leftovers import sweep
@@ -38,7 +38,7 @@ def receive(
     received = staging.incoming(layout, KEY) / f"some-name-{time.monotonic_ns()}"
     received.write_bytes(data)
     digest = hashlib.new(kind, data).hexdigest()
-    return staging.adopt(layout, KEY, received, unit, len(data), etag, digest)
+    return arrived.adopt(layout, KEY, received, unit, len(data), etag, digest)
 
 
 @pytest.mark.parametrize("kind", ["md5", "sha256"])
@@ -124,14 +124,14 @@ def test_a_unit_from_another_file_system_is_copied(layout, tmp_path):
     received = shm / f"cvpilot-{os.getpid()}-{time.monotonic_ns()}"
     received.write_bytes(b"one line\n")
     sha256 = hashlib.sha256(b"one line\n").hexdigest()
-    path = staging.adopt(layout, KEY, received, UNIT, 9, "e1", sha256)
+    path = arrived.adopt(layout, KEY, received, UNIT, 9, "e1", sha256)
     assert staging.find(layout, KEY, UNIT, 9, "e1") == path
     assert not received.exists()
 
 
 def test_a_unit_that_cannot_be_moved_is_an_error_of_ours(layout, tmp_path):
     with pytest.raises(CacheError, match="could not be stored"):
-        staging.adopt(layout, KEY, tmp_path / "absent", UNIT, 9, "e1", "0" * 64)
+        arrived.adopt(layout, KEY, tmp_path / "absent", UNIT, 9, "e1", "0" * 64)
 
 
 # -- blocks ----------------------------------------------------------------------------------------

@@ -9,12 +9,10 @@ most a second read.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
 import re
-import secrets
 import shutil
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -24,16 +22,13 @@ from typing import TYPE_CHECKING, Any
 from intake_cvpilot.cache.checksums import is_whole, open_plain
 from intake_cvpilot.cache.folders import Folder, open_folder, storage_error
 from intake_cvpilot.cache.layout import Layout, prepare
-from intake_cvpilot.cache.pack import SMALL, Pack, is_pack, packed
+from intake_cvpilot.cache.pack import is_pack, packed
 from intake_cvpilot.errors import CacheError
 
 if TYPE_CHECKING:
     from intake_cvpilot.extent import Stored
 
 __all__ = [
-    "SMALL",
-    "Arrived",
-    "adopt",
     "block_folder",
     "clear",
     "find",
@@ -42,6 +37,7 @@ __all__ = [
     "load_result",
     "remove",
     "save_result",
+    "unit_name",
     "units",
 ]
 
@@ -73,128 +69,13 @@ def _folder(layout: Layout, key: str, *below: str) -> Path:
         raise storage_error(error, f"the staging of {key}", layout.root, 4096) from error
 
 
-def _unit_id(unit_key: str, size: int, etag: str | None) -> str:
-    return hashlib.sha256(repr((unit_key, size, etag)).encode()).hexdigest()[:32]
-
-
-def _name(unit_key: str, size: int, etag: str | None, digest: str) -> str:
+def unit_name(unit_key: str, size: int, etag: str | None, digest: str) -> str:
+    """Give the name under which a unit waits: what was listed of it, and its content's hash."""
     return f"{_unit_id(unit_key, size, etag)}-{digest}"
 
 
-class Arrived:
-    """Takes the units of a partition as they arrive, under its lock; to be closed.
-
-    Parameters
-    ----------
-    layout, key : Layout, str
-        The cache and the partition.
-    """
-
-    def __init__(self, layout: Layout, key: str) -> None:
-        self._layout = layout
-        self._key = key
-        self._folder = units(layout, key)
-        self._pack = Pack(self._folder)
-
-    def take(
-        self, content: Path | bytes, unit_key: str, size: int, etag: str | None, digest: str
-    ) -> Stored:
-        """Put a received, verified unit where any process finds it.
-
-        Parameters
-        ----------
-        content : Path or bytes
-            The file, which is moved; or fewer than `SMALL` bytes, which can be read after `flush`.
-        unit_key, size, etag, digest : str, int, str or None, str
-            As in `adopt`.
-
-        Raises
-        ------
-        SpaceError, CacheError
-            It could not be stored.
-        """
-        told = (unit_key, size, etag, digest)
-        if isinstance(content, Path):
-            return adopt(self._layout, self._key, content, *told, into=self._folder)
-        try:
-            return self._pack.add(_name(*told), content)
-        except OSError as error:
-            raise self._trouble(error, size) from error
-
-    def flush(self) -> None:
-        """Write what waits, so that all units can be read.
-
-        Raises
-        ------
-        SpaceError, CacheError
-            They could not be stored.
-        """
-        try:
-            self._pack.flush()
-        except OSError as error:
-            raise self._trouble(error, SMALL) from error
-
-    def close(self) -> None:
-        """Write what waits, as far as the disk takes it."""
-        self._pack.close()
-
-    def _trouble(self, error: OSError, size: int) -> CacheError:
-        return storage_error(error, "a unit of " + self._key, self._layout.root, size)
-
-
-def adopt(
-    layout: Layout,
-    key: str,
-    received: Path,
-    unit_key: str,
-    size: int,
-    etag: str | None,
-    digest: str,
-    into: Path | None = None,
-) -> Path:
-    """Move a received, verified unit to the name under which any process finds it.
-
-    Parameters
-    ----------
-    layout, key : Layout, str
-        The cache and the partition.
-    received : Path
-        The file; it is moved.
-    unit_key, size, etag : str, int, str or None
-        The unit as the archive listed it.
-    digest : str
-        MD5 or SHA-256 (hex) of the file's content.
-    into : Path or None
-        What `units` gave; the folder is made and looked at anew when it is None or has gone.
-
-    Raises
-    ------
-    SpaceError, CacheError
-        It could not be moved.
-    """
-    name = _name(unit_key, size, etag, digest)
-    try:
-        if into is not None:
-            try:
-                return _moved(received, into / name)
-            except FileNotFoundError:
-                pass  # the folder has been cleared
-        return _moved(received, units(layout, key) / name)
-    except OSError as error:
-        raise storage_error(error, "a unit of " + key, layout.root, size) from error
-
-
-def _moved(received: Path, target: Path) -> Path:
-    try:
-        os.rename(received, target)  # noqa: PTH104 - Path.rename takes twice as long
-    except OSError as error:
-        if error.errno != errno.EXDEV:
-            raise
-        beside = target.with_name(f".{secrets.token_hex(16)}.tmp")
-        shutil.copyfile(received, beside)
-        beside.rename(target)
-        received.unlink()
-    return target
+def _unit_id(unit_key: str, size: int, etag: str | None) -> str:
+    return hashlib.sha256(repr((unit_key, size, etag)).encode()).hexdigest()[:32]
 
 
 def find_all(
