@@ -17,6 +17,7 @@ __all__ = ["COMMANDS", "cite", "lock"]
 @click.command()
 @request_options
 @click.option("--output", "-o", type=click.Path(path_type=Path), help="File to write the lock to.")
+@click.option("--overwrite", is_flag=True, help="Replace another lock in that file.")
 @reach_options
 @click.option("--jobs", type=click.IntRange(min=1), help="Processes that decode.")
 @cache_options
@@ -26,6 +27,7 @@ def lock(
     start: str,
     end: str,
     output: Path | None,
+    overwrite: bool,
     as_json: bool,
     **given: Any,
 ) -> None:
@@ -50,7 +52,7 @@ def lock(
         options: Any = options_of(progress=progress, **given)
         made = write_down(source, message_type, start, end, **options)
     if output is not None:
-        made.write(output)
+        made.write(output, overwrite=overwrite)
         click.echo(
             f"{output}  {amount(len(made.partitions), 'partition')}, {made.digest}", err=True
         )

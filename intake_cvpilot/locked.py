@@ -120,6 +120,13 @@ class LockedPartition:
         return said
 
 
+def _holds(path: Path, lock: Lock) -> bool:
+    try:
+        return Lock.read(path).digest == lock.digest
+    except InvalidRequestError:
+        return False
+
+
 @dataclass(frozen=True, slots=True)
 class Lock:
     """A request and what it gives, small enough to lie beside the analysis."""
@@ -155,15 +162,29 @@ class Lock:
         """Give the text of a lock's file."""
         return json.dumps(self.to_dict(), indent=1, sort_keys=True)
 
-    def write(self, path: str | os.PathLike[str]) -> Path:
-        """Write it to a file, in the place of what was there.
+    def write(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
+        """Write it to a file.
+
+        Parameters
+        ----------
+        path : path
+            The file; one that holds this very lock stays as it is.
+        overwrite : bool
+            Whether anything else that is there is replaced.
 
         Raises
         ------
         InvalidRequestError, SpaceError
-            It cannot be written there; what was there is as it was.
+            Something else is there, or it cannot be written; what was there is as it was.
         """
         target = Path(path).expanduser()
+        if not overwrite and os.path.lexists(target):
+            if _holds(target, self):
+                return target
+            raise InvalidRequestError(
+                f"{target} is there already and is not this lock ({self.digest}): analyses may "
+                "refer to it; give another file, or replace it with overwrite=True (--overwrite)"
+            )
         beside = target.with_name(f".{target.name}.{os.getpid()}.part")
         try:
             beside.write_text(f"{self}\n", encoding="utf-8")

@@ -11,7 +11,7 @@ from intake_cvpilot.sources import sources
 if TYPE_CHECKING:
     from intake_cvpilot.cache.manifest import Manifest
 
-__all__ = ["CATALOG", "plain_catalog"]
+__all__ = ["CATALOG", "is_plain_catalog", "plain_catalog"]
 
 #: Its name beside the partitions.
 CATALOG = "catalog.yml"
@@ -54,6 +54,26 @@ def plain_catalog(tree: str, manifests: Iterable[Manifest]) -> bytes:
     }
     text: str = yaml.safe_dump({"metadata": {"version": 1}, "sources": made}, sort_keys=False)
     return text.encode()
+
+
+def is_plain_catalog(tree: str, text: bytes) -> bool:
+    """Say whether a catalog is one that `plain_catalog` gave, of whatever partitions.
+
+    Parameters
+    ----------
+    tree : str
+        Name of the archive's folder.
+    text : bytes
+        YAML.
+    """
+    import yaml
+
+    try:
+        entries = yaml.safe_load(text)["sources"].values()
+        places = [place for entry in entries for place in entry["args"]["urlpath"]]
+    except (yaml.YAMLError, ValueError, KeyError, TypeError, AttributeError):
+        return False
+    return all(place.startswith(f"{{{{ CATALOG_DIR }}}}/{tree}/") for place in places)
 
 
 def _entries() -> dict[tuple[str, str, str], str]:

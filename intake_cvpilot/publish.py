@@ -19,7 +19,7 @@ from intake_cvpilot.fetch import run
 from intake_cvpilot.job import prepare
 from intake_cvpilot.listing import named
 from intake_cvpilot.options import Options, with_options
-from intake_cvpilot.plain_catalog import CATALOG, plain_catalog
+from intake_cvpilot.plain_catalog import CATALOG, is_plain_catalog, plain_catalog
 from intake_cvpilot.progress import Event, Progress
 from intake_cvpilot.wording import amount
 
@@ -146,7 +146,8 @@ def publish(
     Raises
     ------
     InvalidRequestError
-        The request, or `to` is the cache itself, or holds partitions of another archive.
+        The request, or `to` is the cache itself, or holds partitions of another archive or a
+        ``catalog.yml`` that was not published.
     AccessDeniedError
         The place refuses access.
     CacheError
@@ -195,6 +196,12 @@ def _refuse(layout: Layout, shelf: Shelf) -> None:
         raise InvalidRequestError(
             f"{shelf.where} holds partitions of another archive than {layout.identity}; give "
             "another place"
+        )
+    there = shelf.read(CATALOG)
+    if there is not None and not is_plain_catalog(layout.tree, there):
+        raise InvalidRequestError(
+            f"{shelf.where} has a {CATALOG} that publishing did not write, perhaps of `cvpilot "
+            "catalog`, and would lose it: give another place, or move it away"
         )
 
 

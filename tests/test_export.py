@@ -63,7 +63,13 @@ def test_csv_and_ndjson_say_the_same(where, whole, tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "starts"),
-    [("x.csv", b"speed"), ("x.NDJSON", b"{"), ("x.parquet", b"PAR1"), ("x", b"PAR1")],
+    [
+        ("x.csv", b"speed"),
+        ("x.NDJSON", b"{"),
+        ("x.jsonl", b"{"),
+        ("x.parquet", b"PAR1"),
+        ("x", b"PAR1"),
+    ],
 )
 def test_without_a_form_the_files_name_says_what_is_written(where, tmp_path, name, starts):
     cv.export(*DAYS, tmp_path / name, columns=["speed"], **where)
@@ -117,6 +123,8 @@ MONTH = ("nycdot", "EVENT", "2021-04-01", "2021-04-30")
         (DAYS, "", {}, "is a folder"),
         (DAYS, "", {"split": "day"}, "2021-04-02.parquet is there already"),
         (DAYS, "x", {"columns": []}, "no column"),
+        (DAYS, "x.xlsx", {}, r"x.xlsx: .*end in .xlsx.*\.csv.*--format"),
+        (DAYS, "x.csv.gz", {}, r"end in .gz.*--format"),
         (MONTH, "x", {"split": "day"}, "cannot be split"),
         (MONTH, "x", {"form": "geoparquet"}, "no positions"),
     ],

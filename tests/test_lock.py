@@ -63,6 +63,20 @@ def test_a_lock_gives_the_request_and_its_rows_from_another_cache_and_codec(wher
     assert str(tmp_path / "other") not in file.read_text()
 
 
+def test_another_lock_is_not_overwritten_unless_told_to(where, tmp_path):
+    made, other = cv.lock(*DAYS, **where), cv.lock(*DAYS[:3], DAYS[2], **where)
+    file = made.write(tmp_path / "april.json")
+    before = file.read_bytes()
+    with pytest.raises(cv.InvalidRequestError, match=rf"april.json.*{other.digest}.*overwrite"):
+        other.write(file)
+    (tmp_path / "notes").write_text("mine")
+    with pytest.raises(cv.InvalidRequestError, match="is there already"):
+        made.write(tmp_path / "notes")
+    assert file.read_bytes() == before == made.write(file).read_bytes()
+    assert cv.Lock.read(other.write(file, overwrite=True)) == other
+    assert (tmp_path / "notes").read_text() == "mine"
+
+
 def test_the_digest_is_of_the_canonical_text_and_a_changed_lock_is_refused(where, tmp_path):
     made = cv.lock(*DAYS, **where)
     file = made.write(tmp_path / "april.json")

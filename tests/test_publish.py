@@ -30,6 +30,7 @@ from test_cli import run
 
 import intake_cvpilot as cv
 from intake_cvpilot.cache.layout import MANIFEST
+from intake_cvpilot.catalog import catalog_file, static_catalog
 from intake_cvpilot.exits import Exit
 from intake_cvpilot.synthetic import write_archive
 
@@ -95,6 +96,18 @@ def bucket_of(url, name):
     client.create_bucket(Bucket=bucket)
     fs = fsspec.filesystem("s3", key="x", secret="x", endpoint_url=url, use_listings_cache=False)
     return Place(f"s3://{bucket}/pub", options, fs, f"{bucket}/pub")
+
+
+@pytest.mark.parametrize("text", [None, "sources: {}\nmetadata: {a: 1", "- a", "sources: 1"])
+def test_a_catalog_that_publishing_did_not_write_is_not_replaced(where, place, tmp_path, text):
+    if text is None:
+        day = intake.open_catalog(str(catalog_file())).wydot_bsm(start=DAY[2], end=DAY[3], **where)
+        text = static_catalog(tmp_path / "plain", [day]).read_text()
+    place.fs.makedirs(place.root, exist_ok=True)
+    place.fs.pipe_file(f"{place.root}/catalog.yml", text.encode())
+    with pytest.raises(cv.InvalidRequestError, match=r"catalog\.yml that publishing did not write"):
+        cv.publish(*DAY, place.url, to_options=place.options, **where)
+    assert place.content() == {"catalog.yml": text.encode()}
 
 
 def test_what_is_published_is_read_where_it_lies(where, whole, place):

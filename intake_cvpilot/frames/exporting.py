@@ -20,7 +20,7 @@ from intake_cvpilot.cache.manifest import instant_text
 from intake_cvpilot.errors import CVPilotError, InvalidRequestError
 from intake_cvpilot.extras import need
 from intake_cvpilot.frames.choose import TIME
-from intake_cvpilot.frames.formats import SUFFIXES, write
+from intake_cvpilot.frames.formats import ENDINGS, SUFFIXES, write
 from intake_cvpilot.frames.geo import GEOMETRY, geo_metadata, kind_of, with_wkb
 from intake_cvpilot.frames.naming import schema_of, streamed
 from intake_cvpilot.frames.open import opened
@@ -39,7 +39,8 @@ class ExportOptions(FrameOptions, total=False):
     """Keyword arguments of `export`."""
 
     form: Literal["parquet", "csv", "ndjson", "geoparquet"]
-    """What to write; without it CSV or NDJSON where the file's name ends so, else Parquet."""
+    """What to write; without it the file's name says so: .csv, .ndjson or .jsonl, .parquet or no
+    suffix, .geoparquet.  With ``split="day"`` it is Parquet."""
     split: Literal["none", "day"]
     """One file (default), or one a UTC day in a folder."""
     overwrite: bool
@@ -120,20 +121,18 @@ def export(
     --------
     >>> export("wydot", "BSM", "2021-04-01", "2021-04-01", "day.csv", form="csv")  # doctest: +SKIP
     """
-    form, split = options.pop("form", None), options.pop("split", "none")
+    wish, split = options.pop("form", None), options.pop("split", "none")
     overwrite = options.pop("overwrite", False)
-    if form is None:
-        ending = Path(output).suffix.lower()
-        form = next((name for name in ("csv", "ndjson") if SUFFIXES[name] == ending), "parquet")
-    if form not in SUFFIXES:
-        raise InvalidRequestError(f"form is one of {', '.join(SUFFIXES)}, not {form!r}")
-    if split not in ("none", "day"):
-        raise InvalidRequestError(f"split is 'none' or 'day', not {split!r}")
     if "://" in str(output):
         raise InvalidRequestError(
             f"{output} is a URL, and an export is written to this computer; `cvpilot publish` "
             "writes to URLs"
         )
+    form = wish or ("parquet" if split == "day" else _form(Path(output)))
+    if form not in SUFFIXES:
+        raise InvalidRequestError(f"form is one of {', '.join(SUFFIXES)}, not {form!r}")
+    if split not in ("none", "day"):
+        raise InvalidRequestError(f"split is 'none' or 'day', not {split!r}")
     stem = None if split == "none" else f"{source}-{message_type}".lower()
     places = partial(_places, Path(output), stem, SUFFIXES[form])
 
@@ -149,6 +148,18 @@ def export(
             for path, span in places(found.selection).items()
         )
     )
+
+
+def _form(output: Path) -> str:
+    """Read off a file's name what to write."""
+    form = ENDINGS.get(output.suffix.lower())
+    if form is None:
+        known = ", ".join(ending for ending in ENDINGS if ending)
+        raise InvalidRequestError(
+            f"{output.name}: nothing is written to files that end in {output.suffix}; let it end "
+            f"in one of {known}, or say the form with form= (--format): {', '.join(SUFFIXES)}"
+        )
+    return form
 
 
 def _places(

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from intake_cvpilot.frames.parquet import plain
 
-__all__ = ["SUFFIXES", "write"]
+__all__ = ["ENDINGS", "SUFFIXES", "write"]
 
 SUFFIXES: Final = {
     "parquet": ".parquet",
@@ -23,6 +23,15 @@ SUFFIXES: Final = {
     "geoparquet": ".parquet",
 }
 """Formats, and the suffix of their files."""
+ENDINGS: Final = {
+    "": "parquet",
+    ".parquet": "parquet",
+    ".csv": "csv",
+    ".ndjson": "ndjson",
+    ".jsonl": "ndjson",
+    ".geoparquet": "geoparquet",
+}
+"""Formats by how the names of files end."""
 _ROWS: Final = 50_000
 
 
