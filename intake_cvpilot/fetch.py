@@ -122,8 +122,13 @@ def run(
     job: Job,
     wish: Progress | bool | None = None,  # noqa: FBT001 - as given
     client: Any = None,
+    *,
+    outside: bool = False,
 ) -> Outcome:
-    """Do the whole way for a job, on a cluster if there is one to use."""
+    """Do the whole way for a job, on a cluster if there is one to use.
+
+    With `outside` nobody is warned of rows outside their partition's window: the caller gives them.
+    """
     refuse_published(job)
     began = time.monotonic()
     with held_back():
@@ -171,7 +176,7 @@ def run(
         noted(job, [manifest.key for manifest in manifests])
     if job.lock is not None:
         job.lock.check(job.layout, [view.partition.key for view in views], manifests)
-    remark(report, got.fetched.values())
+    remark(report, got.fetched.values(), kept=outside)
     return Outcome(report, manifests)
 
 

@@ -120,13 +120,6 @@ class LockedPartition:
         return said
 
 
-def _holds(path: Path, lock: Lock) -> bool:
-    try:
-        return Lock.read(path).digest == lock.digest
-    except InvalidRequestError:
-        return False
-
-
 @dataclass(frozen=True, slots=True)
 class Lock:
     """A request and what it gives, small enough to lie beside the analysis."""
@@ -170,7 +163,7 @@ class Lock:
         path : path
             The file; one that holds this very lock stays as it is.
         overwrite : bool
-            Whether anything else that is there is replaced.
+            Whether another is replaced.
 
         Raises
         ------
@@ -179,11 +172,12 @@ class Lock:
         """
         target = Path(path).expanduser()
         if not overwrite and os.path.lexists(target):
-            if _holds(target, self):
-                return target
+            with suppress(InvalidRequestError):
+                if Lock.read(target).digest == self.digest:
+                    return target
             raise InvalidRequestError(
-                f"{target} is there already and is not this lock ({self.digest}): analyses may "
-                "refer to it; give another file, or replace it with overwrite=True (--overwrite)"
+                f"{target} is there already and is not this lock ({self.digest}), and may be "
+                "cited: give another file, or replace it with overwrite=True (--overwrite)"
             )
         beside = target.with_name(f".{target.name}.{os.getpid()}.part")
         try:

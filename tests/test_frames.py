@@ -120,7 +120,7 @@ def test_a_partition_of_the_frame_is_a_part_a_day_or_about_128_mb(where, whole, 
     assert days.known_divisions == auto.known_divisions == (index is not None)
 
 
-@given(st.lists(st.integers(0, 60_000_000), max_size=30))
+@given(st.lists(st.integers(1, 60_000_000), max_size=30))
 def test_neighbouring_parts_are_joined_up_to_the_target_and_none_is_lost(sizes):
     pieces = [
         Piece(
@@ -227,6 +227,21 @@ def test_rows_outside_their_day_are_kept_apart(where, whole):
     strict = cv.open_pandas("wydot", "bsm", "2021-03-31", "2021-04-03", **where)
     assert len(strict) == len(whole)
     assert len(both) == len(whole) + 2  # one a day, seven seconds too early
+
+
+def test_of_rows_outside_their_day_only_those_left_out_are_warned_of(where, recwarn):
+    def said(*days, **options):
+        recwarn.clear()
+        cv.open_pandas("wydot", "bsm", *days, **options, **where)
+        return [str(w.message) for w in recwarn if "partition" in str(w.message)]
+
+    (dropped,) = said(*DAYS)
+    assert "2 records do not lie in the window of their partition" in dropped
+    assert "outside='keep' (cvpilot export --outside keep)" in dropped
+    (beyond,) = said(*DAYS, outside="keep")
+    assert "up to 1, with times from 2021-03-31T23:59:53.000000Z" in beyond
+    with_neighbours = said("2021-03-31", "2021-04-02", outside="keep")
+    assert not [text for text in with_neighbours if "outside" in text]
 
 
 INSTANT = st.integers(0, 4 * 24 * 60).map(

@@ -13,6 +13,7 @@ from intake_cvpilot.frames.groups import choose_cut
 from intake_cvpilot.frames.select import Piece, Selection, pieces, selection
 from intake_cvpilot.job import prepare
 from intake_cvpilot.options import DaskOptions, FrameOptions, IndexOptions, with_options
+from intake_cvpilot.remarks import remark_beyond
 
 if TYPE_CHECKING:
     import dask.dataframe as dd
@@ -60,7 +61,9 @@ def opened(
     choose_cut(options.get("partition"))
     if before is not None:
         before(chosen)
-    outcome = run(job, options.get("progress"), options.get("client"))
+    outcome = run(job, options.get("progress"), options.get("client"), outside=chosen.outside)
+    if chosen.outside:
+        remark_beyond(outcome.manifests, chosen.table.name, chosen.start, chosen.end)
     with held_back():
         found = pieces(job.layout, outcome.manifests, chosen, job.settings.verify)
     return Opened(chosen, tuple(found), outcome.report)
