@@ -35,7 +35,6 @@ from intake_cvpilot.cli_options import (
     tell,
 )
 from intake_cvpilot.exits import Exit, exit_code
-from intake_cvpilot.wording import amount
 
 __all__ = ["cli", "main"]
 
@@ -108,13 +107,8 @@ def plan(source: str, message_type: str, start: str, end: str, as_json: bool, **
     made = make_plan(source, message_type, start, end, **options_of(**given))
     tell(made, as_json)
     if not as_json:
-        for partition in made.partitions:
-            size = (
-                ""
-                if partition.bytes is None
-                else f"{amount(partition.objects or 0, 'object')}, {partition.bytes:,} bytes"
-            )
-            click.echo(f"  {partition.key}  {partition.state}  {partition.error or size}".rstrip())
+        for line in made.lines():
+            click.echo(f"  {line}")
     if any(partition.error for partition in made.partitions):
         raise click.exceptions.Exit(Exit.PARTIAL)
 

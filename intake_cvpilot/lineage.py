@@ -15,6 +15,7 @@ from intake_cvpilot.account import OBJECTS, read_objects
 from intake_cvpilot.archive.base import Unit
 from intake_cvpilot.cache.census import committed
 from intake_cvpilot.cache.manifest import load
+from intake_cvpilot.elsewhere import elsewhere
 from intake_cvpilot.errors import CacheError, InvalidRequestError
 from intake_cvpilot.job import layout_of, look_all, prepare
 from intake_cvpilot.options import CacheOptions, Unset, with_options
@@ -96,8 +97,10 @@ def objects(
         keys = pa.array([view.partition.key] * len(rows), "string")
         parts.append(rows.append_column("partition", keys))
     if missing:
+        said = elsewhere([job.layout], job.request.source, job.request.message_type)
         warnings.warn(
-            f"{amount(len(missing), 'partition is', 'partitions are')} not in the cache, so "
+            (f"{said}; " if said else "")
+            + f"{amount(len(missing), 'partition is', 'partitions are')} not in the cache, so "
             "their objects are not known: "
             f"{', '.join(missing[:3])}{'...' * (len(missing) > 3)}; fetch them:\n  "
             f"{job.command('fetch')}",
@@ -171,7 +174,11 @@ def trace(
             *_near(row, owner.name, kind.name),
             *committed(layout, owner.name, kind.name),
         ]
-    key, found = _find(layout, list(dict.fromkeys(keys)), object_id)
+    try:
+        key, found = _find(layout, list(dict.fromkeys(keys)), object_id)
+    except InvalidRequestError as error:
+        said = elsewhere([layout], owner.name, kind.name)
+        raise InvalidRequestError(f"{error}" + (f"\n  {said}" if said else "")) from None
     if kind.framing == "lines" and not 1 <= number <= found["lines"]:
         raise InvalidRequestError(
             f"{found['key']} has {found['lines']} lines; there is no {number}"

@@ -236,6 +236,7 @@ def describe(job: Job, views: Sequence[View], listing: Listing) -> Plan:
                 objects=0 if is_held else objects,
                 bytes=0 if is_held else size,
                 rows=contents(view.manifest).rows if view.manifest else None,
+                status=view.manifest.status if view.manifest else None,
                 unverified_since=since,
                 error=str(failure) if failure else None,
             )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from intake_cvpilot.wording import amount
 
@@ -13,6 +14,10 @@ if TYPE_CHECKING:
     from intake_cvpilot.report import State
 
 __all__ = ["PartitionPlan", "Plan"]
+
+
+_LINES: Final = 60
+"""Most lines of a plan before neighbours of one state share one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +34,9 @@ class PartitionPlan:
     """Raw bytes that a fetch would read; None when it was not listed."""
     rows: int | None = None
     """Rows in the cache; None when nothing is cached."""
+    status: Literal["complete", "no_data"] | None = None
+    """What the cache says of it: an archive that has nothing there is ``no_data``; None when
+    nothing is cached."""
     error: str | None = None
     """Why it could not be listed, else None."""
     unverified_since: str | None = None
@@ -95,8 +103,20 @@ class Plan:
             "states": self.states,
         }
 
+    def lines(self) -> Iterator[str]:
+        """Give a line for each partition; of many, one for neighbours of the same state."""
+        each = [[partition] for partition in self.partitions]
+        if len(each) > _LINES:
+            each = [list(some) for _, some in groupby(self.partitions, key=_alike)]
+        for some in each:
+            first, last = some[0], some[-1]
+            many = f" to {last.key}  {len(some):,} partitions" if len(some) > 1 else ""
+            yield f"{first.key}{many}  {first.state}{_told(some)}"
+
     def __str__(self) -> str:
-        states = ", ".join(f"{n} {state}" for state, n in self.states.items()) or "none"
+        states = ", ".join(f"{n:,} {state}" for state, n in self.states.items()) or "none"
+        if empty := sum(partition.status == "no_data" for partition in self.partitions):
+            states += f"; {empty:,} without data"
         text = (
             f"{self.source} {self.message_type} {self.start} to {self.end}: "
             f"{amount(len(self.partitions), 'partition')} ({states}); "
@@ -118,3 +138,23 @@ class Plan:
             text += f"; disk: at most {self.disk_bytes:,} bytes, {self.free_bytes or 0:,} free"
             text += "" if self.fits else ": MAY NOT FIT"
         return text
+
+
+def _alike(partition: PartitionPlan) -> tuple[str, str | None, bool | None, str | None]:
+    to_read = None if partition.objects is None else partition.objects > 0
+    return partition.state, partition.status, to_read, partition.error
+
+
+def _told(some: Sequence[PartitionPlan]) -> str:
+    """Say what partitions that are alike hold, or what of them is to be read."""
+    first = some[0]
+    if first.error is not None:
+        return f"  {first.error}"
+    objects = sum(partition.objects or 0 for partition in some)
+    if objects:
+        return f"  {amount(objects, 'object')}, {sum(p.bytes or 0 for p in some):,} bytes"
+    if first.status == "no_data":
+        return "  no data"
+    if first.status is not None:
+        return f"  {amount(sum(partition.rows or 0 for partition in some), 'row')}"
+    return "" if first.objects is None else "  no objects"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from intake_cvpilot.account import contents
 from intake_cvpilot.account import quality as figures_of
+from intake_cvpilot.elsewhere import elsewhere
 from intake_cvpilot.hours import Cell, Line, Seen, calendar, expected, text
 from intake_cvpilot.job import Job, View, look_all, prepare
 from intake_cvpilot.lateness import Lateness
@@ -22,6 +23,7 @@ from intake_cvpilot.partition import partitions
 from intake_cvpilot.report import Counts, State
 from intake_cvpilot.sources import source as source_of
 from intake_cvpilot.sums import add_quality
+from intake_cvpilot.warn import warn
 from intake_cvpilot.wording import amount
 
 if TYPE_CHECKING:
@@ -177,6 +179,10 @@ def quality(
     """
     job = prepare(source, message_type, start, end, options)
     views = look_all(job, partitions(job.request))
+    if all(view.state == "missing" for view in views):
+        said = elsewhere([job.layout], job.request.source, job.request.message_type)
+        if said is not None:
+            warn(said)
     found = [_judge(view) for view in views]
     seen = [
         Seen(view.partition, _empty(one), one.hours) for view, one in zip(views, found, strict=True)

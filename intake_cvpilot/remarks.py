@@ -41,9 +41,11 @@ def remark(report: Report, new: Collection[Manifest], *, kept: bool = False) -> 
             f"frames leave {'it' if one else 'them'} out, unless they are opened with "
             "outside='keep' (cvpilot export --outside keep)"
         )
-    if new and all(manifest.status == "no_data" for manifest in new):
-        listed = {manifest.key for manifest in new}
-        keys = [each.key for each in report.partitions if each.key in listed]
+    listed = {manifest.key for manifest in new}
+    # Of what was fetched now, or of all: a range that was empty before is still empty.
+    looked = [each for each in report.partitions if each.key in listed] or report.partitions
+    if looked and all(each.status == "no_data" for each in looked):
+        keys = [each.key for each in looked]
         span = keys[0] if len(keys) == 1 else f"{len(keys):,}, {keys[0]} to {keys[-1]}"
         warn(
             f"{report.archive} has no objects for any of these partitions ({span}): does it cover "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from intake_cvpilot.elsewhere import elsewhere
 from intake_cvpilot.errors import OfflineError, PartitionsFailedError
 from intake_cvpilot.warn import warn
 from intake_cvpilot.wording import amount
@@ -57,8 +58,14 @@ def offline_error(job: Job, needed: Sequence[View]) -> OfflineError:
         )
     return OfflineError(
         f"offline, and the cache {job.layout.where} lacks {amount(len(keys), 'partition')}: "
-        f"{shown}. With access to the archive, fetch them:\n  {job.command('fetch')}"
+        f"{shown}. {_forgotten(job)}With access to the archive, fetch them:"
+        f"\n  {job.command('fetch')}"
     )
+
+
+def _forgotten(job: Job) -> str:
+    said = elsewhere([job.layout], job.request.source, job.request.message_type)
+    return "" if said is None else f"{said}. "
 
 
 def _some(keys: Sequence[str]) -> str:

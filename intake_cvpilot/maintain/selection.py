@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from intake_cvpilot.cache.census import keys, layouts
-from intake_cvpilot.cache.manifest import load
-from intake_cvpilot.errors import CVPilotError, InvalidRequestError
+from intake_cvpilot.cache.census import keys
+from intake_cvpilot.elsewhere import elsewhere
+from intake_cvpilot.errors import InvalidRequestError
 from intake_cvpilot.job import layout_of
 from intake_cvpilot.partition import partition, partitions
 from intake_cvpilot.request import parse
@@ -103,29 +103,11 @@ def stocks(
                 there = [key for key in there if wanted is None or key in wanted]
                 found.append(Stock(settings, layout, name, each, tuple(there)))
     if not any(stock.keys for stock in found):
-        _tell_others(found, chosen, kind)
+        # "Nothing" must not be read as an empty cache.
+        said = elsewhere([stock.layout for stock in found], chosen, kind)
+        if said is not None:
+            warn(said)
     return tuple(found)
-
-
-def _tell_others(found: Sequence[Stock], source: str | None, kind: str | None) -> None:
-    """Warn of other archives' partitions: "nothing" must not be read as an empty cache."""
-    root = found[0].settings.cache_dir
-    ours = {stock.layout.tree for stock in found}
-    others = set()
-    for layout in layouts(root):
-        key = next(keys(layout, source, kind), None) if layout.tree not in ours else None
-        if key is not None:
-            try:
-                manifest = load(layout, key)
-            except CVPilotError:
-                manifest = None
-            others.add(manifest.identity if manifest else layout.tree)
-    if others:
-        asked = ", ".join(sorted({stock.layout.identity for stock in found}))
-        warn(
-            f"{root} has nothing here from {asked}, but from {', '.join(sorted(others))}: "
-            "name the archive with archive= (--archive) or CVPILOT_ARCHIVE"
-        )
 
 
 def _wanted(
