@@ -243,7 +243,13 @@ def test_the_examples_of_a_page_run(
 ) -> None:
     write_archive(tmp_path / "archive", records_per_hour=2)
     monkeypatch.setenv("CVPILOT_ARCHIVE", str(tmp_path / "archive"))
-    text = (ROOT / page).read_text(encoding="utf-8").replace("/data/cvpilot", f"{tmp_path}/archive")
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for place, here in (
+        ("/data/cvpilot", "archive"),
+        ("demo/archive", "archive"),
+        ("demo/cache", "c"),
+    ):
+        text = text.replace(place, f"{tmp_path}/{here}")
     blocks = re.findall(r"^```python\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
     assert blocks
     names: dict[str, object] = {}
