@@ -182,7 +182,8 @@ class Report:
         actions = ", ".join(f"{n} {action}" for action, n in self.actions.items()) or "none"
         text = (
             f"{self.source} {self.message_type} {self.start} to {self.end}: "
-            f"{amount(len(self.partitions), 'partition')} ({actions}), "
+            f"{amount(len(self.partitions), 'partition')} ({actions}) that "
+            f"{'holds' if len(self.partitions) == 1 else 'hold'} "
             f"{amount(counts.rows, 'row')}; {amount(counts.objects, 'object')}, "
             f"{amount(counts.lines, 'line')} = {amount(counts.records, 'record')}"
             f" + {counts.blank:,} blank + {counts.quarantined:,} quarantined"

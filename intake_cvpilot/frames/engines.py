@@ -57,7 +57,12 @@ def open_polars(
     start, end : str, datetime.date, datetime.datetime or numpy.datetime64
         As for `open_dask`: dates are whole days, else half-open; naive values in ``timezone``.
     **options
-        See `FrameOptions` and `intake_cvpilot.options.Options`.
+        Of the frame: ``columns`` (names, in this order; None for all), ``filters`` (a list of
+        ``(column, op, value)``, values in the columns' units, times aware), ``outside`` ("keep"
+        gives rows that lie in another day's folder), ``repeats`` ("drop" leaves out exact
+        repeats), ``table`` and ``names``: `FrameOptions`.
+        Of the data: ``archive``, ``cache_dir``, ``offline``, ``refresh`` and others:
+        `intake_cvpilot.options.Options`.
 
     Returns
     -------
@@ -101,7 +106,12 @@ def open_duckdb(
     start, end : str, datetime.date, datetime.datetime or numpy.datetime64
         As for `open_dask`: dates are whole days, else half-open; naive values in ``timezone``.
     **options
-        See `DuckDBOptions` and `intake_cvpilot.options.Options`.
+        Of the frame: ``columns`` (names, in this order; None for all), ``filters`` (a list of
+        ``(column, op, value)``, values in the columns' units, times aware), ``outside`` ("keep"
+        gives rows that lie in another day's folder), ``repeats`` ("drop" leaves out exact
+        repeats), ``table`` and ``names``: `DuckDBOptions`.
+        Of the data: ``archive``, ``cache_dir``, ``offline``, ``refresh`` and others:
+        `intake_cvpilot.options.Options`.
 
     Returns
     -------
@@ -147,7 +157,12 @@ def open_spark(
     start, end : str, datetime.date, datetime.datetime or numpy.datetime64
         As for `open_dask`: dates are whole days, else half-open; naive values in ``timezone``.
     **options
-        See `SparkOptions` and `intake_cvpilot.options.Options`.
+        Of the frame: ``columns`` (names, in this order; None for all), ``filters`` (a list of
+        ``(column, op, value)``, values in the columns' units, times aware), ``outside`` ("keep"
+        gives rows that lie in another day's folder), ``repeats`` ("drop" leaves out exact
+        repeats), ``table`` and ``names``: `SparkOptions`.
+        Of the data: ``archive``, ``cache_dir``, ``offline``, ``refresh`` and others:
+        `intake_cvpilot.options.Options`.
 
     Returns
     -------
@@ -193,7 +208,12 @@ def open_geopandas(
     start, end : str, datetime.date, datetime.datetime or numpy.datetime64
         As for `open_dask`: dates are whole days, else half-open; naive values in ``timezone``.
     **options
-        See `FrameOptions` and `intake_cvpilot.options.Options`.
+        Of the frame: ``columns`` (names, in this order; None for all), ``filters`` (a list of
+        ``(column, op, value)``, values in the columns' units, times aware), ``outside`` ("keep"
+        gives rows that lie in another day's folder), ``repeats`` ("drop" leaves out exact
+        repeats), ``table`` and ``names``: `FrameOptions`.
+        Of the data: ``archive``, ``cache_dir``, ``offline``, ``refresh`` and others:
+        `intake_cvpilot.options.Options`.
 
     Returns
     -------

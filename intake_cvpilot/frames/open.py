@@ -89,7 +89,12 @@ def open_dask(
         The range. A date means the whole day, ``end`` included; anything else is an instant and
         the range is half-open. Naive values are in ``timezone`` (default UTC).
     **options
-        See `DaskOptions` and `intake_cvpilot.options.Options`.
+        Of the frame: ``columns`` (names, in this order; None for all), ``filters`` (a list of
+        ``(column, op, value)``, values in the columns' units, times aware), ``outside`` ("keep"
+        gives rows that lie in another day's folder), ``repeats`` ("drop" leaves out exact
+        repeats), ``table`` and ``names``: `DaskOptions`, besides ``partition`` and ``index``.
+        Of the data: ``archive``, ``cache_dir``, ``offline``, ``refresh`` and others:
+        `intake_cvpilot.options.Options`.
 
     Returns
     -------
@@ -136,7 +141,12 @@ def open_pandas(
     start, end : str, datetime.date, datetime.datetime or numpy.datetime64
         As for `open_dask`: dates are whole days, else half-open; naive values in ``timezone``.
     **options
-        See `IndexOptions` and `intake_cvpilot.options.Options`.
+        Of the frame: ``columns`` (names, in this order; None for all), ``filters`` (a list of
+        ``(column, op, value)``, values in the columns' units, times aware), ``outside`` ("keep"
+        gives rows that lie in another day's folder), ``repeats`` ("drop" leaves out exact
+        repeats), ``table`` and ``names``: `IndexOptions`, besides ``index``.
+        Of the data: ``archive``, ``cache_dir``, ``offline``, ``refresh`` and others:
+        `intake_cvpilot.options.Options`.
 
     Returns
     -------
@@ -175,7 +185,12 @@ def open_arrow(
     start, end : str, datetime.date, datetime.datetime or numpy.datetime64
         As for `open_dask`: dates are whole days, else half-open; naive values in ``timezone``.
     **options
-        See `FrameOptions` and `intake_cvpilot.options.Options`.
+        Of the frame: ``columns`` (names, in this order; None for all), ``filters`` (a list of
+        ``(column, op, value)``, values in the columns' units, times aware), ``outside`` ("keep"
+        gives rows that lie in another day's folder), ``repeats`` ("drop" leaves out exact
+        repeats), ``table`` and ``names``: `FrameOptions`.
+        Of the data: ``archive``, ``cache_dir``, ``offline``, ``refresh`` and others:
+        `intake_cvpilot.options.Options`.
 
     Returns
     -------

@@ -30,6 +30,7 @@ from intake_cvpilot.frames.choose import (
     choose_repeat,
     choose_table,
 )
+from intake_cvpilot.frames.terms import checked
 from intake_cvpilot.frames.where import Condition, Term, conditions
 
 if TYPE_CHECKING:
@@ -114,8 +115,9 @@ def selection(
     rows: list[pc.Expression] = []
     where: list[Condition | None] = []
     if filters is not None:
-        rows.append(expression(filters, chosen))
-        where.append(conditions(filters, chosen))
+        narrowed, understood = expression(filters, chosen)
+        rows.append(narrowed)
+        where.append(conditions(understood, chosen))
     if timed:
         first, after = instant(request.start), instant(request.end)
         rows.append((pc.field(TIME) >= first) & (pc.field(TIME) < after))
@@ -162,19 +164,21 @@ def instant(moment: datetime) -> pa.Scalar:
     return pa.scalar(moment, pa.timestamp("us", "UTC"))
 
 
-def expression(filters: Any, table: Table) -> pc.Expression:
-    """Give the caller's filters as one Arrow expression that the table's types can answer."""
+def expression(filters: Any, table: Table) -> tuple[pc.Expression, Any]:
+    """Give the caller's filters as one Arrow expression that the table's types can answer.
+
+    Besides the filters as they were understood.
+    """
     try:
-        if isinstance(filters, pc.Expression):
-            made = filters
-        else:
-            terms = [
-                term for part in filters for term in (part if isinstance(part, list) else [part])
-            ]
-            choose_columns(table, [name for name, _, _ in terms])
-            check_names(terms, table)
-            made = pq.filters_to_expression(filters)
-        ds.dataset(table.schema.empty_table()).to_table(filter=made, columns=[])
+        understood = checked(filters, table)
+        made = (
+            understood
+            if isinstance(understood, pc.Expression)
+            else pq.filters_to_expression(understood)
+        )
+        # A row, for some values are refused only when they are compared.
+        nulls = pa.table([pa.nulls(1, field.type) for field in table.schema], table.schema.names)
+        ds.dataset(nulls).to_table(filter=made, columns=[])
     except InvalidRequestError:
         raise
     except (TypeError, ValueError, IndexError, KeyError, NotImplementedError) as error:
@@ -183,17 +187,7 @@ def expression(filters: Any, table: Table) -> pc.Expression:
             "the columns' types, for example [('speed', '>', 20.0), ('event_time', '>=', "
             f"datetime(2021, 4, 1, tzinfo=UTC))]: {error}"
         ) from None
-    return made
-
-
-def check_names(terms: Iterable[tuple[str, str, Any]], table: Table) -> None:
-    """Refuse a name that a closed enumeration does not have: it would silently select nothing."""
-    for name, _, value in terms:
-        known = table.column(name).categories
-        asked = value if isinstance(value, (list, tuple, set)) else [value]
-        unknown = [word for word in asked if known is not None and word not in known]
-        if known is not None and unknown:
-            raise InvalidRequestError(f"{name} is never {unknown[0]!r}; it is: {', '.join(known)}")
+    return made, understood
 
 
 def pieces(
