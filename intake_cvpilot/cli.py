@@ -130,11 +130,13 @@ def catalog(entry: str, start: str, end: str, folder: Path, as_json: bool, **giv
         cvpilot catalog wydot_bsm --start 2021-04-01 --end 2021-04-07 --folder april
     """
     from intake_cvpilot.catalog import open_catalog, static_catalog
+    from intake_cvpilot.sources import suggestion
 
     entries = open_catalog()
     if entry not in list(entries):
         raise errors.InvalidRequestError(
-            f"the catalog has no entry {entry!r}; it has: {', '.join(sorted(entries))}"
+            f"the catalog has no entry {entry!r}{suggestion(entry, entries)}; it has: "
+            f"{', '.join(sorted(entries))}"
         )
     chosen = entries[entry](start=start, end=end, **options_of(**given))
     written = static_catalog(folder, [chosen])

@@ -98,6 +98,7 @@ def columns(table: str | None, as_json: bool) -> None:
         cvpilot columns messages
     """
     from intake_cvpilot import errors
+    from intake_cvpilot.sources import sources, suggestion
     from intake_cvpilot.tables import table as known
     from intake_cvpilot.tables import table_names
     from intake_cvpilot.tables.describe import describe
@@ -108,7 +109,12 @@ def columns(table: str | None, as_json: bool) -> None:
     elif table in names:
         rows = describe(known(table))
     else:
-        raise errors.InvalidRequestError(f"there is no table {table!r}; tables: {', '.join(names)}")
+        types = [kind for owner in sources().values() for kind in owner.types.values()]
+        of = sorted({n for kind in types if kind.name == table.upper() for n in kind.catalog})
+        meant = f" ({table.upper()} has {', '.join(of)})" if of else suggestion(table, names)
+        raise errors.InvalidRequestError(
+            f"there is no table {table!r}{meant}; tables: {', '.join(names)}"
+        )
     if as_json:
         click.echo(json.dumps(rows))
         return

@@ -56,10 +56,19 @@ def _request(command: Command, *, required: bool) -> Command:
         ),
         click.option("--start", required=required, help="First day, or first instant."),
         click.argument("message_type", metavar="TYPE" if required else "[TYPE]", required=required),
-        click.argument("source", required=required),
+        click.argument("source", required=required, callback=_no_entry),
     ):
         command = add(command)
     return command
+
+
+def _no_entry(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    """Say what an entry of the catalog is called here, before its type is missed."""
+    if value is not None and "_" in value:
+        from intake_cvpilot.sources import source
+
+        source(value)
+    return value
 
 
 def stock_options(command: Command) -> Command:

@@ -154,8 +154,10 @@ def _names(known: tuple[str, ...], value: object) -> tuple[str, ...]:
     names = {n.strip().upper() if isinstance(n, str) else repr(n)[:40] for n in given}
     odd = sorted(names.difference(known))
     if odd or not names:
+        near = [name for name in known if len(name) > 1 and odd and odd[0].startswith(name)]
+        meant = f" (did you mean {near[0]}?)" if near else ""
         raise InvalidRequestError(
-            f"{', '.join(map(repr, odd)) or 'nothing'} is not among {', '.join(known)}"
+            f"{', '.join(map(repr, odd)) or 'nothing'} is not among {', '.join(known)}{meant}"
         )
     # All of them is the same as no narrowing, and must compare equal to it.
     return tuple(n for n in known if n in names) if len(names) < len(known) else ()

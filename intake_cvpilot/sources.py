@@ -162,10 +162,22 @@ def source(name: str) -> Source:
     found = known.get(_text(name, "source").casefold())
     if found is None:
         raise InvalidRequestError(
-            f"there is no source {_short(name)}{suggestion(name, known)}; "
-            f"sources: {', '.join(known)}"
+            f"there is no source {_short(name)}{_meant(name, known)}; sources: {', '.join(known)}"
         )
     return found
+
+
+def _meant(name: str, known: Mapping[str, Source]) -> str:
+    """Suggest a source for the name of an entry of the catalog, of a state or a city."""
+    word = name.casefold().strip()
+    for each in known.values():
+        for kind in each.types.values():
+            if word in kind.catalog.values():
+                entry = f"{word} is an entry of the catalog"
+                return f" ({entry}: as arguments these are {each.name} {kind.name.lower()})"
+    about = (each.name for each in known.values() if word in each.title.casefold())
+    place = next(about, None) if len(word) > 3 else None
+    return f" (did you mean {place}?)" if place else suggestion(name, known)
 
 
 def message_type(source_name: str, name: str) -> MessageType:

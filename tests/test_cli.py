@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
+import shutil
 import subprocess
 import sys
 
@@ -127,6 +129,44 @@ def test_wrong_requests_end_with_the_usage_code(where):
     assert done.stdout == ""
     assert run("fetch", "wydot").returncode == Exit.USAGE
     assert run("nothing").returncode == Exit.USAGE
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("plan", "wydot_bsm", *RANGE), "entry of the catalog: as arguments these are wydot bsm"),
+        (("plan", "wyoming", "bsm", *RANGE), "did you mean wydot?"),
+        (("plan", "Tampa", "bsm", *RANGE), "did you mean thea?"),
+        (("catalog", "wydot_bms", *RANGE, "--folder", "x"), "did you mean wydot_bsm?"),
+        (("columns", "bsm"), "BSM has messages"),
+        (("columns", "event"), "EVENT has bsms, events"),
+        (("columns", "mesages"), "did you mean messages?"),
+        (("plan", "nycdot", "event", *RANGE, "--weekday", "Monday"), "did you mean MON?"),
+    ],
+)
+def test_a_slip_is_told_with_what_was_meant(words, said):
+    done = run(*words)
+    assert done.returncode == Exit.USAGE
+    assert said in done.stderr
+
+
+def test_a_packed_copy_is_told_how_it_is_opened(archive, tmp_path):
+    packed = shutil.make_archive(str(tmp_path / "copy"), "tar", archive.folder)
+    cache = ("--cache-dir", str(tmp_path / "cache"))
+    wrong = run("fetch", "wydot", "bsm", *RANGE, "--archive", packed, *cache)
+    (right,) = re.findall(r"a tar of a copy is archive='([^']+)'", wrong.stderr)
+    done = run("fetch", "wydot", "bsm", *RANGE, "--archive", right, *cache, "--json")
+    assert json.loads(done.stdout)["bytes_read"] == archive.bytes
+
+
+@pytest.mark.parametrize("folder", ["/proc/cvpilot", "/dev/null/cvpilot"])
+def test_a_folder_in_which_nothing_can_be_made_is_told_of(archive, folder):
+    where = ("--archive", str(archive.folder), "--cache-dir", folder)
+    done = run("doctor", *where)
+    assert f"BAD   cache: {folder} is not there yet, and cannot be made" in done.stdout
+    done = run("fetch", "wydot", "bsm", *RANGE, *where)
+    assert "choose another" in done.stderr
+    assert "Call again" not in done.stderr
 
 
 def test_offline_and_missing_archives_have_codes_of_their_own(where, tmp_path):

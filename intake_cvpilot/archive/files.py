@@ -76,6 +76,12 @@ class FolderArchive:
         what = f"listing {self._root / path}"
         self._meter.listed()
         try:
+            if self._root.is_file():
+                raise ArchiveError(
+                    f"the archive {self._root} is a file, not a folder: a tar of a copy is "
+                    f"archive='tar://::{self._root}', a zip 'zip://::{self._root}', and a table "
+                    f"of the portal 'file://{self._root}' with a portal's source"
+                )
             if not self._root.is_dir():
                 raise ArchiveError(
                     f"the archive's folder {self._root} is not there; check archive= and "

@@ -41,6 +41,8 @@ __all__ = [
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
+# What calling again does not mend: the place is not one to write to.
+_NO_PLACE = {errno.EROFS, errno.ENOTDIR, errno.EPERM}
 
 
 @dataclass(slots=True)
@@ -232,9 +234,15 @@ def storage_error(error: OSError, what: str, folder: Path, needed: int = 0) -> C
             f"({error.strerror}); free some space (or file entries, or quota), or set another "
             "cache_dir, and call again"
         )
+    said = f"{what} could not be stored in {folder}: {error.strerror or error}; it was discarded, "
+    if error.errno in _NO_PLACE:
+        return CacheError(
+            f"{said}and nothing else was changed. Make {folder} writable, or choose another folder "
+            "(cache_dir=, --cache-dir, CVPILOT_CACHE_DIR); offline=True reads what is in it"
+        )
     return CacheError(
-        f"{what} could not be stored in {folder}: {error.strerror or error}; it was discarded, "
-        "and the partition is as it was. Call again; if it stays, check the disk and the rights"
+        f"{said}and the partition is as it was. Call again; if it stays, check the disk and the "
+        "rights"
     )
 
 

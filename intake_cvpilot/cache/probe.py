@@ -6,6 +6,7 @@ import fcntl
 import os
 import secrets
 import shutil
+import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,9 +33,13 @@ def probe(root: Path) -> tuple[Tried, ...]:
     """Try writing, renaming, locking and the room that is left; nothing stays behind."""
     if not root.exists():
         above = next(path for path in root.parents if path.exists())
-        fits = os.access(above, os.W_OK | os.X_OK)
-        found = f"{root} is not there yet" + ("" if fits else f", and {above} cannot be written")
-        return (Tried("cache", "good" if fits else "bad", found),)
+        try:
+            # Asking for the rights is not enough: /proc says yes.
+            Path(tempfile.mkdtemp(prefix=".cvpilot-", dir=above)).rmdir()
+        except OSError as error:
+            what = f"{root} is not there yet, and cannot be made in {above} ({error.strerror})"
+            return (Tried("cache", "bad", f"{what}: choose another with CVPILOT_CACHE_DIR"),)
+        return (Tried("cache", "good", f"{root} is not there yet"), _room(above))
     name = temporary_name()
     try:
         with open_folder(root, ()) as folder:

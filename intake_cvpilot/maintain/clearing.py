@@ -64,9 +64,12 @@ class Removed:
 
     def __str__(self) -> str:
         verb = "would remove" if self.dry_run else "removed"
+        is_nothing = not (self.partitions or self.staged or self.cut)
         lines = [
             (
-                f"{verb} {amount(len(self.partitions), 'partition')} and what was staged of "
+                f"nothing to remove in {self.cache}"
+                if is_nothing
+                else f"{verb} {amount(len(self.partitions), 'partition')} and what was staged of "
                 f"{len(self.staged)}, {self.freed:,} bytes, from {self.cache}"
             )
         ]
@@ -76,6 +79,8 @@ class Removed:
         lines += [f"  not removed: {key}: {why}" for key, why in self.failed]
         if self.left is not None:
             lines.append(f"the cache takes {self.left:,} bytes")
+        if is_nothing and self.left and not self.is_short:
+            lines.append("evict leaves what was used within the last hour, or later than was said")
         if self.is_short:
             lines.append(f"that is more than {self.max_size:,}")
         if self.is_short and self.until is not None:
