@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Reader", "Tally"]
 
-_HELD_BYTES: Final = 8 * 2**20
+_HELD_BYTES: Final = 16 * 2**20
 _HELD_LINES: Final = 16 * 2**10
 
 

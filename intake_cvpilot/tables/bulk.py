@@ -25,7 +25,7 @@ __all__ = ["MAX_LINE", "Piece", "pieces"]
 MAX_LINE: Final = 32 * 2**10
 """Longest line in bytes that is read in bulk: Arrow's reader recurses, and a line of brackets must
 not fill the stack."""
-_LINES: Final = 1024
+_LINES: Final = 2048
 _MAX_REFUSED: Final = 24
 _ROW: Final = re.compile(r" in row (\d+)$")
 _READ: Final = arrow_json.ReadOptions(use_threads=False, block_size=2**30)
