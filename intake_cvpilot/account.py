@@ -176,20 +176,11 @@ def unknown_versions(manifest: Manifest) -> dict[str, tuple[str, int]]:
 
 def write_objects(snapshot: Snapshot, units: Mapping[str, UnitCounts], path: Path) -> File:
     """Write a partition's units and what became of their lines."""
-    rows = pa.Table.from_pylist(
-        [
-            {
-                "key": unit.key,
-                "object_id": unit.object_id,
-                "size": unit.size,
-                "etag": unit.etag,
-                "last_modified": unit.last_modified,
-                **{name: getattr(units[unit.key], name) for name in COUNTED},
-            }
-            for unit in snapshot.units
-        ],
-        schema=OBJECTS,
-    )
+    named = ("key", "object_id", "size", "etag", "last_modified")
+    columns = {name: [getattr(unit, name) for unit in snapshot.units] for name in named}
+    counts = [units[unit.key] for unit in snapshot.units]
+    columns |= {name: [getattr(each, name) for each in counts] for name in COUNTED}
+    rows = pa.Table.from_pydict(columns, schema=OBJECTS)
     write(rows, path, codec="snappy", level=None)
     sha256 = file_sha256(path)
     return File(

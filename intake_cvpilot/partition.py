@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import cached_property
 from itertools import groupby
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -187,7 +188,7 @@ class Block:
         """Listed bytes of its units."""
         return sum(unit.size for unit in self.units)
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """SHA-256 (hex) over key, size and etag of every unit: equal fingerprints, equal parts."""
         digest = hashlib.sha256()

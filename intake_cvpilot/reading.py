@@ -125,10 +125,14 @@ class Reader:
         )
         self._held: list[tuple[Tally, Run, bytes]] = []
         self._lines = self._bytes = 0
+        self._folders: dict[str, int] = {}
 
     def read(self, key: str, object_id: int, path: Stored) -> None:
         """Read one object; some of its records may be held until `finish`."""
-        tally = Tally(key, Origin(object_id, self.shapes.folder(key)))
+        folder = key.rpartition("/")[0]
+        if folder not in self._folders:
+            self._folders[folder] = self.shapes.folder(key)
+        tally = Tally(key, Origin(object_id, self._folders[folder]))
         self.tallies.append(tally)
         try:
             if self._holds:

@@ -21,6 +21,7 @@ from intake_cvpilot.decode.framing import (
     UnreadableError,
     frames,
     lines,
+    runs,
 )
 from intake_cvpilot.errors import DecodeError
 
@@ -53,6 +54,22 @@ def test_frames_do_not_depend_on_the_blocks(content: bytes, size: int) -> None:
 
 
 @settings(deadline=None)
+@given(st.lists(st.sampled_from([b"\n", b"\r\n", b"{}", b"\xef\xbb\xbf", b"a"])).map(b"".join))
+def test_runs_are_the_same_frames(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+    path = tmp_path_factory.mktemp("runs") / "object"
+    path.write_bytes(content)
+    found = []
+    for run in runs(path):
+        assert isinstance(run.data, bytes)
+        pieces = run.data.removesuffix(b"\n").split(b"\n")
+        assert len(pieces) == run.lines
+        offset = run.offset
+        for number, piece in enumerate(pieces, run.line):
+            found.append((number, offset, piece.removesuffix(b"\r")))
+            offset += len(piece) + 1
+    assert found == list(frames(path, "lines"))
+
+
 @given(CONTENT, st.integers(1, 9), st.integers(0, 12))
 def test_a_frame_beyond_the_limit_is_hashed_and_not_held(
     content: bytes, size: int, limit: int

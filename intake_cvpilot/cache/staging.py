@@ -91,9 +91,10 @@ def find_all(
         Key, size and ETag as listed: a unit that changed in the archive is another unit.
     """
     folder = layout.staging(key) / "units"
-    wanted = {_unit_id(*unit): unit for unit in units}
     found: dict[str, Stored] = {}
-    for name in _names(layout, key, "units"):
+    names = _names(layout, key, "units")
+    wanted = {_unit_id(*unit): unit for unit in units} if names else {}
+    for name in names:
         if is_pack(name):
             with suppress(OSError):
                 found |= {wanted[i][0]: at for i, at in packed(folder / name) if i in wanted}
