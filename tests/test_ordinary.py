@@ -88,6 +88,20 @@ def test_ordinary_records_are_read_many_at_a_time(kind: str) -> None:
     assert taken(kind, spoilt) == len(lines)
 
 
+@pytest.mark.parametrize("value", [[None], [None, None], [[None, None]], [{"x": [None, None]}]])
+@pytest.mark.parametrize("at", [(), ("payload", "data", "coreData")])
+def test_lists_of_nulls_are_left_to_the_rule(value, at) -> None:
+    """Arrow's reader gives arrays of them that are no arrays, whose use is an error."""
+    record = ORDINARY["wydot-BSM"][0]
+    odd = copy.deepcopy(record)
+    inner = odd
+    for step in at:
+        inner = inner[step]
+    inner["nulls"] = value
+    lines = [compact(odd), *[compact(record)] * 40, compact(odd), compact(odd)]
+    assert same("wydot-BSM", [b"\n".join(lines)]).rows == {"messages": len(lines)}
+
+
 def test_an_odd_first_record_slows_down_nothing_but_itself() -> None:
     """What ordinary records look like is not learned from the one that is not ordinary."""
     record = ORDINARY["wydot-BSM"][0]
