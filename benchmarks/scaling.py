@@ -37,18 +37,18 @@ INPUTS: Final = {
         Input(
             "rate", 10, "requests/s", "the default, of all threads, processes and workers together"
         ),
-        Input("decode", 74, "MB/s", "one process, WYDOT BSM ([measured](performance.md))"),
+        Input("decode", 129, "MB/s", "one process, WYDOT BSM ([measured](performance.md))"),
         Input(
             "read",
-            127,
+            848,
             "MB/s",
-            "one process that reads, 1,280 MB in 10.1 s (`access-large` in the README)",
+            "one process that reads, 1,280 MB in 1.51 s (`access-large` in the README)",
         ),
         Input(
             "piece", 134.2, "MB raw", "a full block, 128 MiB: what one process decodes as a whole"
         ),
         Input("parquet", 70.0 / 990, "of raw", "70.0 MB of 990 ([measured](performance.md))"),
-        Input("block", 0.38, "GB", "memory of a process that decodes ([measured](performance.md))"),
+        Input("block", 0.40, "GB", "memory of a process that decodes ([measured](performance.md))"),
         Input("get", 0.0004, "$/1,000", "assumed price of a GET; put in your provider's"),
         Input("list", 0.005, "$/1,000", "assumed price of a list request"),
         Input("egress", 0.09, "$/GB", "assumed price of a GB that leaves the archive's region"),

@@ -51,6 +51,6 @@ def test_a_fetch_is_never_faster_than_its_bounds(days, machine, limited) -> None
     work = scaling.Work(days)
     total = work.total(machine, limited=limited)
     assert total >= work.raw / machine.network
-    assert total >= work.raw / (machine.processes * 74)
+    assert total >= work.raw / (machine.processes * 129)
     assert not limited or total >= work.requests / 10
     assert work.objects * 1.625 >= work.raw
