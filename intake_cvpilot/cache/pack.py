@@ -11,7 +11,7 @@ import hashlib
 import os
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import suppress
 from io import BufferedReader
 from pathlib import Path
@@ -101,10 +101,17 @@ def is_pack(name: str) -> bool:
     return _PACK.fullmatch(name) is not None
 
 
-def packed(path: Path) -> Iterator[tuple[str, Extent]]:
+def packed(path: Path, wanted: Container[str]) -> Iterator[tuple[str, Extent]]:
     """Give the units of a pack that are whole: the first 32 digits of the name, and the place.
 
     What is damaged is passed over, and nothing is believed after a line that cannot be read.
+
+    Parameters
+    ----------
+    path : Path
+        The pack.
+    wanted : container of str
+        First 32 digits of names; the others are not looked at.
 
     Raises
     ------
@@ -117,6 +124,9 @@ def packed(path: Path) -> Iterator[tuple[str, Extent]]:
             identity, digest = match[1].decode(), match[2].decode()
             length = int(match[3])
             at = stream.tell()
+            if identity not in wanted:
+                stream.seek(length, os.SEEK_CUR)
+                continue
             content = stream.read(length)
             hashed = hashlib.new("md5" if len(digest) == 32 else "sha256", usedforsecurity=False)
             hashed.update(content)

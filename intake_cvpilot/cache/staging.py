@@ -97,7 +97,7 @@ def find_all(
     for name in names:
         if is_pack(name):
             with suppress(OSError):
-                found |= {wanted[i][0]: at for i, at in packed(folder / name) if i in wanted}
+                found |= {wanted[i][0]: at for i, at in packed(folder / name, wanted)}
             continue
         match = _UNIT.fullmatch(name)
         unit = wanted.get(match[1]) if match else None
