@@ -129,7 +129,6 @@ class Building:
                 name = owner[unit.key]
                 lacking[name].discard(unit.key)
                 if not lacking[name]:
-                    arrived.flush()
                     self.submit(name, todo[name])
                 for ready in [n for n, future in self.futures.items() if future.done()]:
                     self.collect(todo, ready)

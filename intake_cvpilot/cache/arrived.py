@@ -15,7 +15,6 @@ from intake_cvpilot.cache.staging import unit_name, units
 
 if TYPE_CHECKING:
     from intake_cvpilot.cache.layout import Layout
-    from intake_cvpilot.errors import CacheError
     from intake_cvpilot.extent import Stored
 
 __all__ = ["SMALL", "Arrived", "adopt"]
@@ -44,7 +43,7 @@ class Arrived:
         Parameters
         ----------
         content : Path or bytes
-            The file, which is moved; or fewer than `SMALL` bytes, which can be read after `flush`.
+            The file, which is moved; or fewer than `SMALL` bytes.
         unit_key, size, etag, digest : str, int, str or None, str
             As in `adopt`.
 
@@ -59,27 +58,12 @@ class Arrived:
         try:
             return self._pack.add(unit_name(*told), content)
         except OSError as error:
-            raise self._trouble(error, size) from error
-
-    def flush(self) -> None:
-        """Write what waits, so that all units can be read.
-
-        Raises
-        ------
-        SpaceError, CacheError
-            They could not be stored.
-        """
-        try:
-            self._pack.flush()
-        except OSError as error:
-            raise self._trouble(error, SMALL) from error
+            what = "a unit of " + self._key
+            raise storage_error(error, what, self._layout.root, size) from error
 
     def close(self) -> None:
-        """Write what waits, as far as the disk takes it."""
+        """Close the pack."""
         self._pack.close()
-
-    def _trouble(self, error: OSError, size: int) -> CacheError:
-        return storage_error(error, "a unit of " + self._key, self._layout.root, size)
 
 
 def adopt(

@@ -1,8 +1,8 @@
 """Many small units in one file: a file for each costs the disk more than the unit itself.
 
-A pack is only appended to, by one process, some units at a time.  Before each unit stands a line
-with its name, which has the hash of its content, and its length: what a killed process left is
-found again, and is believed where its hash holds.
+A pack is only appended to, by one process.  Before each unit stands a line with its name, which
+has the hash of its content, and its length: what a killed process left is found again, and is
+believed where its hash holds.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import os
 import re
 import secrets
 from collections.abc import Container, Iterator
-from contextlib import suppress
 from io import BufferedReader
 from pathlib import Path
 from typing import Final
@@ -42,11 +41,10 @@ class Pack:
     def __init__(self, folder: Path) -> None:
         self.path = folder / f"{secrets.token_hex(16)}.pack"
         self._file: int | None = None
-        self._written = 0
-        self._waiting = b""
+        self._end = 0
 
     def add(self, name: str, content: bytes) -> Extent:
-        """Append a unit; it can be read when `flush` was called after it.
+        """Append a unit; not in memory first, as a kill must cost no more than what is on its way.
 
         Parameters
         ----------
@@ -58,42 +56,23 @@ class Pack:
         Raises
         ------
         OSError
-            As `flush`.
+            The disk does not take it; the next unit takes its place.
         """
-        self._waiting += b"%s %d\n%s" % (name.encode(), len(content), content)
-        end = self._written + len(self._waiting)
-        if len(self._waiting) >= SMALL:
-            self.flush()
-        return Extent(self.path, end - len(content), len(content))
-
-    def flush(self) -> None:
-        """Write what waits.
-
-        Raises
-        ------
-        OSError
-            The disk does not take it.
-        """
-        if not self._waiting:
-            return
         if self._file is None:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
             self._file = os.open(self.path, flags, 0o666)
-        rest, self._waiting = memoryview(self._waiting), b""
+        rest, at = memoryview(b"%s %d\n%s" % (name.encode(), len(content), content)), self._end
         while rest:
-            written = os.pwrite(self._file, rest, self._written)
-            rest = rest[written:]
-            self._written += written
+            written = os.pwrite(self._file, rest, at)
+            rest, at = rest[written:], at + written
+        self._end = at
+        return Extent(self.path, at - len(content), len(content))
 
     def close(self) -> None:
-        """Write what waits, as far as the disk takes it, and close the file."""
-        try:
-            with suppress(OSError):
-                self.flush()
-        finally:
-            if self._file is not None:
-                os.close(self._file)
-                self._file = None
+        """Close the file."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
 
 
 def is_pack(name: str) -> bool:
