@@ -126,7 +126,7 @@ def test_a_killed_run_goes_on_and_tells_what_is_fetched_twice(objects, server, w
     def arrived() -> tuple[int, int]:
         parts = [p.stat().st_size for p in staging.rglob("incoming/*.part")]
         packs = b"".join(path.read_bytes() for path in staging.rglob("units/*.pack"))
-        heads = re.findall(rb"^[0-9a-f]{32}-[0-9a-f]{32} \d+$", packs, re.MULTILINE)
+        heads = re.findall(rb"[0-9a-f]{32}-[0-9a-f]{32} \d+\n", packs)
         return len(heads), sum(parts)
 
     with subprocess.Popen(command) as running:
